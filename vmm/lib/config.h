@@ -1,0 +1,34 @@
+/* pxhv.cfg as a structure: the same parser on every boot path. */
+#ifndef LIB_CONFIG_H
+#define LIB_CONFIG_H
+
+#include "lib/ini.h"
+#include "lib/types.h"
+
+#define CONFIG_MAX_DISKS    4
+#define CONFIG_NAME_SIZE    32
+#define CONFIG_PATH_SIZE    128
+#define CONFIG_CMDLINE_SIZE 2048
+#define CONFIG_MIN_MEMORY   MIB(2)
+#define CONFIG_MAX_MEMORY   GIB(512)
+
+struct vm_config {
+    char name[CONFIG_NAME_SIZE];
+    char kernel[CONFIG_PATH_SIZE];
+    char initrd[CONFIG_PATH_SIZE]; /* "" where there is none */
+    char cmdline[CONFIG_CMDLINE_SIZE];
+    uint64_t memory_bytes; /* multiple of 4 KiB; default 256 MiB */
+    unsigned disk_count;
+    char disk[CONFIG_MAX_DISKS][CONFIG_PATH_SIZE]; /* in order vda, vdb, ... */
+};
+
+struct config {
+    struct vm_config vm; /* exactly one [vm NAME] section today */
+    int log_level;       /* enum log_level; "[pxhv]" section, key "log" = error|warn|info|debug */
+};
+
+/* Parses pxhv.cfg. Unknown sections and keys, doubled keys, bad sizes ("256M", "1G", "4096K"),
+ * over-long values and a missing kernel are errors. */
+bool config_parse(const char *text, size_t size, struct config *config, struct ini_error *error);
+
+#endif
