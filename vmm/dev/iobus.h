@@ -1,0 +1,45 @@
+/*
+ * The bus: address ranges to devices, for ports and for MMIO alike. It decides what a bad access
+ * reads (all ones) and counts it; it hands offsets, never addresses, to a device.
+ */
+#ifndef DEV_IOBUS_H
+#define DEV_IOBUS_H
+
+#include "dev/dev.h"
+
+#define IOBUS_MAX_RANGES 48
+
+struct iobus_range {
+    uint64_t base;
+    uint64_t size_bytes;
+    const struct dev_ops *ops;
+    void *dev;
+    uint32_t dev_offset; /* added to (address - base): a device may answer in several ranges */
+};
+
+struct iobus {
+    vtime_t (*now)(void *ctx); /* guest time, asked for only when a device has a clock */
+    void *now_ctx;
+    unsigned range_count;
+    struct iobus_range range[IOBUS_MAX_RANGES]; /* sorted by base */
+    unsigned last_hit;                          /* index of the range that answered last */
+    uint64_t unclaimed_reads, unclaimed_writes, bad_accesses;
+    uint64_t last_unclaimed; /* address of the newest unclaimed access, for the log */
+};
+
+void iobus_init(struct iobus *bus, vtime_t (*now)(void *ctx), void *now_ctx);
+
+/* False when the range overlaps another one, is empty, or the table is full. */
+bool iobus_add(struct iobus *bus, uint64_t base, uint64_t size_bytes, const struct dev_ops *ops,
+               void *dev, uint32_t dev_offset);
+/* Removes the range that begins at base: a PCI BAR that was switched off or moved. */
+void iobus_remove(struct iobus *bus, uint64_t base);
+
+/* size: 1, 2, 4 (MMIO: 8). An access that no range holds whole is unclaimed: a read gives all ones
+ * of that size, a write is dropped. */
+uint64_t iobus_read(struct iobus *bus, uint64_t address, unsigned size);
+void iobus_write(struct iobus *bus, uint64_t address, unsigned size, uint64_t value);
+/* Whether any range covers the address. */
+bool iobus_claims(const struct iobus *bus, uint64_t address);
+
+#endif
