@@ -1,0 +1,373 @@
+/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+#include "virt/virt.h"
+
+#include "fake_backend.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct fake fake;
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_init(&fake);
+    return 0;
+}
+
+static void assert_injected(uint8_t vector, bool has_error, uint32_t error)
+{
+    assert_int_equal(fake.vcpu.inject.type, VEVENT_EXCEPTION);
+    assert_int_equal(fake.vcpu.inject.vector, vector);
+    assert_int_equal(fake.vcpu.inject.has_error, has_error);
+    assert_int_equal(fake.vcpu.inject.error, error);
+}
+
+/* --- RIP -------------------------------------------------------------------------------------- */
+
+/* What each kind does to RIP when the hardware reports an instruction of 3 bytes, with registers
+ * that every handler accepts. */
+static void every_kind_moves_rip_or_leaves_it(void **state)
+{
+    (void)state;
+    static const struct {
+        enum vexit_kind kind;
+        uint8_t moved; /* 3 or 0 */
+        uint8_t vector;
+        bool injects;
+        enum vm_stop stop;
+    } table[] = {
+        {VEXIT_HOST_IRQ, 0, 0, false, VM_RUNNING},
+        {VEXIT_HOST_NMI, 0, 0, false, VM_RUNNING},
+        {VEXIT_DEADLINE, 0, 0, false, VM_RUNNING},
+        {VEXIT_IRQ_WINDOW, 0, 0, false, VM_RUNNING},
+        {VEXIT_NMI_WINDOW, 0, 0, false, VM_RUNNING},
+        {VEXIT_CPUID, 3, 0, false, VM_RUNNING},
+        {VEXIT_HLT, 3, 0, false, VM_RUNNING},
+        {VEXIT_PIO, 3, 0, false, VM_RUNNING},
+        {VEXIT_RDMSR, 3, 0, false, VM_RUNNING},
+        {VEXIT_WRMSR, 3, 0, false, VM_RUNNING},
+        {VEXIT_CR_READ, 3, 0, false, VM_RUNNING},
+        {VEXIT_CR_WRITE, 0, 13, true, VM_RUNNING}, /* CR0 := 10h without PG in 64-bit mode */
+        {VEXIT_CLTS, 3, 0, false, VM_RUNNING},
+        {VEXIT_LMSW, 3, 0, false, VM_RUNNING},
+        {VEXIT_DR_ACCESS, 3, 0, false, VM_RUNNING},
+        {VEXIT_XSETBV, 0, 6, true, VM_RUNNING}, /* CR4.OSXSAVE is clear */
+        {VEXIT_NPF, 0, 0, false, VM_RUNNING},   /* the stand-in for mmio.c retries */
+        {VEXIT_NPF_MISCONFIG, 0, 0, false, VM_STOP_UNKNOWN_EXIT},
+        {VEXIT_EXCEPTION, 0, 6, true, VM_RUNNING},
+        {VEXIT_TRIPLE_FAULT, 0, 0, false, VM_STOP_TRIPLE_FAULT},
+        {VEXIT_TASK_SWITCH, 0, 0, false, VM_STOP_UNKNOWN_EXIT},
+        {VEXIT_INVD, 3, 0, false, VM_RUNNING},
+        {VEXIT_WBINVD, 3, 0, false, VM_RUNNING},
+        {VEXIT_INVLPG, 3, 0, false, VM_RUNNING},
+        {VEXIT_RDTSC, 3, 0, false, VM_RUNNING},
+        {VEXIT_RDTSCP, 3, 0, false, VM_RUNNING},
+        {VEXIT_RDPMC, 0, 13, true, VM_RUNNING},
+        {VEXIT_HYPERCALL, 3, 0, false, VM_RUNNING},
+        {VEXIT_VIRT_INSN, 0, 6, true, VM_RUNNING},
+        {VEXIT_UNDEFINED_INSN, 0, 6, true, VM_RUNNING},
+        {VEXIT_PAUSE, 3, 0, false, VM_RUNNING},
+        {VEXIT_INIT, 0, 0, false, VM_RUNNING},
+        {VEXIT_SIPI, 0, 0, false, VM_RUNNING},
+        {VEXIT_ENTRY_FAILED, 0, 0, false, VM_STOP_ENTRY_FAILED},
+        {VEXIT_UNKNOWN, 0, 0, false, VM_STOP_UNKNOWN_EXIT},
+    };
+    _Static_assert(ARRAY_SIZE(table) == VEXIT_KIND_COUNT, "each kind once");
+    for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+        fake_init(&fake);
+        struct vexit exit = {.kind = table[i].kind, .insn_len = 3};
+        fake.vcpu.gpr[VGPR_RAX] = 0x10;
+        fake.vcpu.gpr[VGPR_RCX] = 0x8b;
+        fake.vcpu.gpr[VGPR_RBX] = 0x10;
+        switch (table[i].kind) {
+        case VEXIT_PIO:
+            exit.pio.size = 1;
+            break;
+        case VEXIT_CR_READ:
+        case VEXIT_CR_WRITE:
+            exit.cr.gpr = VGPR_RBX;
+            break;
+        case VEXIT_EXCEPTION:
+            exit.exception = (struct vevent){.type = VEVENT_EXCEPTION, .vector = 6};
+            break;
+        default:
+            break;
+        }
+        exit_handle(&fake.vcpu, &exit);
+        assert_int_equal(table[i].kind, i);
+        assert_int_equal(fake.vcpu.rip, 0x1000 + table[i].moved);
+        assert_int_equal(fake.vcpu.inject.type, table[i].injects ? VEVENT_EXCEPTION : VEVENT_NONE);
+        if (table[i].injects)
+            assert_int_equal(fake.vcpu.inject.vector, table[i].vector);
+        assert_int_equal(fake.vcpu.stop, table[i].stop);
+        assert_int_equal(fake.vcpu.stopped, table[i].stop != VM_RUNNING);
+        assert_int_equal(fake.vcpu.exit_count[i], 1);
+    }
+}
+
+static void lengths_that_the_cpu_does_not_tell_are_known(void **state)
+{
+    (void)state;
+    static const struct {
+        enum vexit_kind kind;
+        uint8_t length;
+    } table[] = {{VEXIT_CPUID, 2}, {VEXIT_HLT, 1},   {VEXIT_INVD, 2},      {VEXIT_WBINVD, 2},
+                 {VEXIT_CLTS, 2},  {VEXIT_RDTSC, 2}, {VEXIT_RDTSCP, 3},    {VEXIT_PAUSE, 2},
+                 {VEXIT_RDMSR, 2}, {VEXIT_WRMSR, 2}, {VEXIT_HYPERCALL, 3}, {VEXIT_CR_READ, 3}};
+    for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+        fake_init(&fake);
+        fake.vcpu.gpr[VGPR_RCX] = 0x8b;
+        fake_exit(&fake, table[i].kind, 0);
+        assert_int_equal(fake.vcpu.rip, 0x1000 + table[i].length);
+    }
+}
+
+static void an_unknown_length_stops_the_guest(void **state)
+{
+    (void)state;
+    fake_exit(&fake, VEXIT_INVLPG, 0);
+    assert_int_equal(fake.vcpu.stop, VM_STOP_UNKNOWN_EXIT);
+    assert_string_equal(fake.vcpu.stop_reason, "the CPU doesn't tell the length of INVLPG");
+    assert_int_equal(fake.vcpu.rip, 0x1000);
+}
+
+static void rip_wraps_with_the_code_segment(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned bits;
+        uint64_t before, after;
+    } table[] = {
+        {16, 0xffff, 0x1},
+        {16, 0xfffe, 0x0},
+        {16, 0xfffd, 0xffff},
+        {32, 0xffff, 0x10001},
+        {32, 0xffffffff, 0x1},
+        {64, 0xffffffff, 0x100000001},
+        {64, 0xffffffff81000000, 0xffffffff81000002},
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+        fake_init_bits(&fake, table[i].bits);
+        fake.vcpu.rip = table[i].before;
+        fake_exit(&fake, VEXIT_CPUID, 2);
+        assert_true(fake.vcpu.rip == table[i].after);
+    }
+}
+
+/* --- what goes with a finished instruction ---------------------------------------------------- */
+
+static void advancing_ends_the_interrupt_shadow(void **state)
+{
+    (void)state;
+    fake.reg[VREG_INT_SHADOW] = 2;
+    fake_exit(&fake, VEXIT_CPUID, 2);
+    assert_int_equal(fake.reg[VREG_INT_SHADOW], 0);
+}
+
+static void an_injected_fault_leaves_the_shadow_and_sets_rf(void **state)
+{
+    (void)state;
+    fake.reg[VREG_INT_SHADOW] = 1;
+    fake_exit(&fake, VEXIT_UNDEFINED_INSN, 2);
+    assert_int_equal(fake.reg[VREG_INT_SHADOW], 1);
+    assert_int_equal(fake.vcpu.rflags, 0x10202);
+}
+
+static void advancing_clears_rf(void **state)
+{
+    (void)state;
+    fake.vcpu.rflags = 0x10202;
+    fake_exit(&fake, VEXIT_CPUID, 2);
+    assert_int_equal(fake.vcpu.rflags, 0x202);
+    assert_int_equal(fake.reg[VREG_PENDING_DB], 0);
+}
+
+static void advancing_under_single_step_raises_a_debug_trap(void **state)
+{
+    (void)state;
+    fake.vcpu.rflags = 0x302;
+    fake_exit(&fake, VEXIT_CPUID, 2);
+    assert_int_equal(fake.reg[VREG_PENDING_DB], 0x4000);
+    assert_int_equal(fake.vcpu.rflags, 0x302);
+}
+
+/* --- instructions ----------------------------------------------------------------------------- */
+
+static void rdtsc_gives_host_tsc_plus_offset(void **state)
+{
+    (void)state;
+    fake.tsc = 0x1234567890;
+    fake.reg[VREG_TSC_OFFSET] = 0x10;
+    fake.vcpu.gpr[VGPR_RAX] = fake.vcpu.gpr[VGPR_RDX] = UINT64_MAX;
+    fake_exit(&fake, VEXIT_RDTSC, 2);
+    assert_true(fake.vcpu.gpr[VGPR_RAX] == 0x345678a0);
+    assert_true(fake.vcpu.gpr[VGPR_RDX] == 0x12);
+}
+
+static void rdtscp_without_the_feature_is_undefined(void **state)
+{
+    (void)state;
+    fake.facts.rdtscp = false;
+    fake_exit(&fake, VEXIT_RDTSCP, 3);
+    assert_injected(6, false, 0);
+}
+
+static void rdtscp_names_processor_0(void **state)
+{
+    (void)state;
+    fake.tsc = 5;
+    fake.vcpu.gpr[VGPR_RCX] = 77;
+    fake_exit(&fake, VEXIT_RDTSCP, 3);
+    assert_int_equal(fake.vcpu.gpr[VGPR_RAX], 5);
+    assert_int_equal(fake.vcpu.gpr[VGPR_RCX], 0);
+}
+
+static void hypercalls_have_no_such_number(void **state)
+{
+    (void)state;
+    fake_exit(&fake, VEXIT_HYPERCALL, 3);
+    assert_true((int64_t)fake.vcpu.gpr[VGPR_RAX] == -1000);
+    fake_init_bits(&fake, 32);
+    fake_exit(&fake, VEXIT_HYPERCALL, 3);
+    assert_true(fake.vcpu.gpr[VGPR_RAX] == 0xfffffc18);
+}
+
+static void a_hypercall_of_a_user_program_is_undefined(void **state)
+{
+    (void)state;
+    fake.seg[VSEG_SS].access |= 3 << 5;
+    fake_exit(&fake, VEXIT_HYPERCALL, 3);
+    assert_injected(6, false, 0);
+}
+
+static void invlpg_flushes(void **state)
+{
+    (void)state;
+    fake_exit(&fake, VEXIT_INVLPG, 3);
+    assert_int_equal(fake.flushes, 1);
+}
+
+static void hlt_is_complete_before_the_cpu_is_halted(void **state)
+{
+    (void)state;
+    fake_exit(&fake, VEXIT_HLT, 1);
+    assert_true(fake.vcpu.halted);
+    assert_int_equal(fake.vcpu.rip, 0x1001);
+}
+
+/* --- memory and stops ------------------------------------------------------------------------- */
+
+static void a_nested_fault_goes_to_the_emulator_which_tells_the_length(void **state)
+{
+    (void)state;
+    fake.mmio_action = EXIT_ADVANCE;
+    struct vexit exit = {.kind = VEXIT_NPF};
+    exit.npf.gpa = 0xfee00000;
+    exit_handle(&fake.vcpu, &exit);
+    assert_int_equal(fake.mmio_calls, 1);
+    assert_int_equal(fake.vcpu.rip, 0x1003); /* the stand-in's length */
+    assert_true(fake.vcpu.devices_touched);
+    assert_int_equal(fake.vcpu.history[0].detail, 0xfee00000);
+}
+
+static void a_task_switch_is_reported_by_selector_and_source(void **state)
+{
+    (void)state;
+    struct vexit exit = {.kind = VEXIT_TASK_SWITCH};
+    exit.task_switch.selector = 0x48;
+    exit.task_switch.source = 3;
+    exit_handle(&fake.vcpu, &exit);
+    assert_string_equal(
+        fake.vcpu.stop_reason,
+        "hardware task switch to selector 0x48 by a task gate: pxHV doesn't emulate these");
+}
+
+static void an_unknown_exit_keeps_the_raw_numbers(void **state)
+{
+    (void)state;
+    struct vexit exit = {.kind = VEXIT_UNKNOWN, .raw_reason = 0x63, .raw_qualification = 0x1234};
+    exit_handle(&fake.vcpu, &exit);
+    assert_string_equal(fake.vcpu.stop_reason, "unknown exit, reason 0x63, qualification 0x1234");
+}
+
+static void a_kind_beyond_the_table_is_unknown(void **state)
+{
+    (void)state;
+    static const unsigned kinds[] = {VEXIT_KIND_COUNT, 99, UINT32_MAX};
+    for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+        fake_init(&fake);
+        struct vexit exit = {.kind = (enum vexit_kind)kinds[i]};
+        exit_handle(&fake.vcpu, &exit);
+        assert_int_equal(fake.vcpu.stop, VM_STOP_UNKNOWN_EXIT);
+        assert_int_equal(fake.vcpu.exit_count[VEXIT_UNKNOWN], 1);
+    }
+}
+
+static void a_failed_entry_keeps_its_error_for_the_report(void **state)
+{
+    (void)state;
+    struct vexit exit = {.kind = VEXIT_ENTRY_FAILED, .entry_error = 7};
+    exit_handle(&fake.vcpu, &exit);
+    assert_int_equal(fake.vcpu.stop, VM_STOP_ENTRY_FAILED);
+    assert_int_equal(fake.vcpu.entry_error, 7);
+}
+
+/* --- bookkeeping ------------------------------------------------------------------------------ */
+
+static void the_history_keeps_the_newest_exits(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        fake.vcpu.gpr[VGPR_RAX] = i;
+        fake_exit(&fake, VEXIT_CPUID, 2);
+    }
+    assert_int_equal(fake.vcpu.history_next, 100);
+    assert_int_equal(fake.vcpu.history[99 % 64].eax, 99);
+    assert_int_equal(fake.vcpu.history[99 % 64].rip, 0x1000 + 99 * 2);
+    assert_int_equal(fake.vcpu.history[36].eax, 36); /* the oldest one left */
+    assert_int_equal(fake.vcpu.exit_count[VEXIT_CPUID], 100);
+}
+
+static void every_kind_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VEXIT_KIND_COUNT; i++)
+        for (unsigned j = 0; j < i; j++)
+            assert_string_not_equal(vexit_kind_name(i), vexit_kind_name(j));
+    assert_string_equal(vexit_kind_name(VEXIT_KIND_COUNT), "invalid");
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_kind_moves_rip_or_leaves_it),
+        TEST(lengths_that_the_cpu_does_not_tell_are_known),
+        TEST(an_unknown_length_stops_the_guest),
+        TEST(rip_wraps_with_the_code_segment),
+        TEST(advancing_ends_the_interrupt_shadow),
+        TEST(an_injected_fault_leaves_the_shadow_and_sets_rf),
+        TEST(advancing_clears_rf),
+        TEST(advancing_under_single_step_raises_a_debug_trap),
+        TEST(rdtsc_gives_host_tsc_plus_offset),
+        TEST(rdtscp_without_the_feature_is_undefined),
+        TEST(rdtscp_names_processor_0),
+        TEST(hypercalls_have_no_such_number),
+        TEST(a_hypercall_of_a_user_program_is_undefined),
+        TEST(invlpg_flushes),
+        TEST(hlt_is_complete_before_the_cpu_is_halted),
+        TEST(a_nested_fault_goes_to_the_emulator_which_tells_the_length),
+        TEST(a_task_switch_is_reported_by_selector_and_source),
+        TEST(an_unknown_exit_keeps_the_raw_numbers),
+        TEST(a_kind_beyond_the_table_is_unknown),
+        TEST(a_failed_entry_keeps_its_error_for_the_report),
+        TEST(the_history_keeps_the_newest_exits),
+        TEST(every_kind_has_a_name_of_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+/*
+ * Step two of a VM exit: decide. One handler for each kind, in one table; the handlers of CPUID,
+ * MSRs, control registers, ports and exceptions live in files of their own. Only this file moves
+ * RIP. Nothing here knows a VMCS or a VMCB, so all of it also runs in host tests.
+ */
+#define LOG_MODULE "exit"
+#include "virt/handlers.h"
+#include "virt/x86.h"
+
+#include "lib/log.h"
+
+/* What the guest finds in RAX after a hypercall: the number that KVM's callers know as "no such
+ * call". There are none. */
+#define HYPERCALL_NO_SUCH_CALL ((uint64_t)-1000)
+
+/* --- the host's own events -------------------------------------------------------------------- */
+
+static enum exit_action host_irq_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    vcpu->host->take_interrupts();
+    vcpu->hooks.host_events(vcpu->hooks.ctx);
+    vcpu->devices_touched = true;
+    return EXIT_RETRY;
+}
+
+static enum exit_action host_nmi_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    static uint64_t count;
+    if (log_ratelimit(&count, 4))
+        log_warn("NMI on the host (number %llu), ignored",
+                 (unsigned long long)vcpu->exit_count[VEXIT_HOST_NMI]);
+    return EXIT_RETRY;
+}
+
+static enum exit_action deadline_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    vcpu->hooks.advance(vcpu->hooks.ctx, clock_ns(&vcpu->clock, vcpu->host->tsc()));
+    vcpu->deadline_ns = 0; /* the timer is spent: arm it anew even for the same date */
+    vcpu->deadline_tsc = UINT64_MAX;
+    vcpu->devices_touched = true;
+    return EXIT_RETRY;
+}
+
+/* The run loop looks at the pins before each entry; make sure that it does. */
+static enum exit_action window_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    if (vcpu->attention == 0)
+        vcpu->devices_touched = true;
+    return EXIT_RETRY;
+}
+
+static enum exit_action init_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    static uint64_t count;
+    if (log_ratelimit(&count, 4))
+        log_warn("%s on the host (number %llu), ignored", vexit_kind_name(exit->kind),
+                 (unsigned long long)vcpu->exit_count[exit->kind]);
+    return EXIT_RETRY;
+}
+
+/* --- instructions ----------------------------------------------------------------------------- */
+
+/* With TF set the trap behind HLT wakes the CPU at once. */
+static enum exit_action hlt_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    vcpu->halted = !(vcpu->rflags & X86_RFLAGS_TF);
+    return EXIT_ADVANCE;
+}
+
+static enum exit_action nothing_to_do(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    return EXIT_ADVANCE;
+}
+
+static enum exit_action invlpg_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    vcpu->backend->flush(vcpu);
+    return EXIT_ADVANCE;
+}
+
+static enum exit_action rdtsc_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    if (exit->kind == VEXIT_RDTSCP) {
+        if (!vcpu->facts->rdtscp)
+            return inject_exception(vcpu, X86_UD);
+        /* IA32_TSC_AUX belongs to the guest and lies in the CPU; 0 is Linux's first processor. */
+        vcpu->gpr[VGPR_RCX] = 0;
+    }
+    uint64_t tsc = vcpu_tsc(vcpu);
+    vcpu->gpr[VGPR_RAX] = (uint32_t)tsc;
+    vcpu->gpr[VGPR_RDX] = tsc >> 32;
+    return EXIT_ADVANCE;
+}
+
+/* CPUID leaf Ah offers no counters. */
+static enum exit_action rdpmc_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    return inject_exception_error(vcpu, X86_GP, 0);
+}
+
+static enum exit_action undefined_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    return inject_exception(vcpu, X86_UD);
+}
+
+/* A user program must not tell pxHV from bare metal by a hypercall: #UD for it. */
+static enum exit_action hypercall_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    if (vcpu_cpl(vcpu) != 0)
+        return inject_exception(vcpu, X86_UD);
+    vcpu->gpr[VGPR_RAX] =
+        vcpu_code_bits(vcpu) == 64 ? HYPERCALL_NO_SUCH_CALL : (uint32_t)HYPERCALL_NO_SUCH_CALL;
+    return EXIT_ADVANCE;
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static enum exit_action npf_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    history_detail(vcpu, exit->npf.gpa);
+    vcpu->devices_touched = true;
+    return mmio_emulate(vcpu, exit);
+}
+
+static enum exit_action npf_misconfig_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    history_detail(vcpu, exit->npf.gpa);
+    vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT,
+              "nested page tables are misconfigured at guest address 0x%llx",
+              (unsigned long long)exit->npf.gpa);
+    return EXIT_STOP;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static enum exit_action triple_fault_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)exit;
+    vcpu_stop(vcpu, VM_STOP_TRIPLE_FAULT, "no handler could take an exception at RIP 0x%llx",
+              (unsigned long long)vcpu->rip);
+    return EXIT_STOP;
+}
+
+/* Hardware task switches don't exist in 64-bit mode, and no 32-bit Linux needs one but for a
+ * double fault. An emulation would go here, return EXIT_RETRY and set RIP itself. */
+static enum exit_action task_switch_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    static const char *const source[4] = {"CALL", "IRET", "JMP", "a task gate"};
+    vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT,
+              "hardware task switch to selector 0x%x by %s: pxHV doesn't emulate these",
+              exit->task_switch.selector, source[exit->task_switch.source & 3]);
+    return EXIT_STOP;
+}
+
+static enum exit_action entry_failed_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    vcpu->entry_error = exit->entry_error;
+    vcpu_stop(vcpu, VM_STOP_ENTRY_FAILED, "the CPU refused to enter the guest, error %llu",
+              (unsigned long long)exit->entry_error);
+    return EXIT_STOP;
+}
+
+static enum exit_action unknown_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT, "unknown exit, reason 0x%llx, qualification 0x%llx",
+              (unsigned long long)exit->raw_reason, (unsigned long long)exit->raw_qualification);
+    return EXIT_STOP;
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+/* length: what the instruction has without prefixes, for hardware that doesn't tell; 0 where the
+ * opcode decides. */
+static const struct {
+    exit_handler *handler;
+    const char *name;
+    uint8_t length;
+} kinds[] = {
+    [VEXIT_HOST_IRQ] = {host_irq_exit, "host interrupt", 0},
+    [VEXIT_HOST_NMI] = {host_nmi_exit, "host NMI", 0},
+    [VEXIT_DEADLINE] = {deadline_exit, "deadline", 0},
+    [VEXIT_IRQ_WINDOW] = {window_exit, "interrupt window", 0},
+    [VEXIT_NMI_WINDOW] = {window_exit, "NMI window", 0},
+    [VEXIT_CPUID] = {cpuid_exit, "CPUID", 2},
+    [VEXIT_HLT] = {hlt_exit, "HLT", 1},
+    [VEXIT_PIO] = {pio_exit, "port I/O", 0},
+    [VEXIT_RDMSR] = {msr_read_exit, "RDMSR", 2},
+    [VEXIT_WRMSR] = {msr_write_exit, "WRMSR", 2},
+    [VEXIT_CR_READ] = {cr_read_exit, "MOV from CR", 3},
+    [VEXIT_CR_WRITE] = {cr_write_exit, "MOV to CR", 3},
+    [VEXIT_CLTS] = {cr_clts_exit, "CLTS", 2},
+    [VEXIT_LMSW] = {cr_lmsw_exit, "LMSW", 0},
+    [VEXIT_DR_ACCESS] = {cr_debug_exit, "MOV DR", 3},
+    [VEXIT_XSETBV] = {cr_xsetbv_exit, "XSETBV", 3},
+    [VEXIT_NPF] = {npf_exit, "nested page fault", 0},
+    [VEXIT_NPF_MISCONFIG] = {npf_misconfig_exit, "nested paging misconfigured", 0},
+    [VEXIT_EXCEPTION] = {event_exception, "exception", 0},
+    [VEXIT_TRIPLE_FAULT] = {triple_fault_exit, "triple fault", 0},
+    [VEXIT_TASK_SWITCH] = {task_switch_exit, "task switch", 0},
+    /* Never INVD on the host: it would throw away the VMM's own dirty lines. The host's caches are
+     * coherent with all that the guest can reach, so nothing has to be written back either. */
+    [VEXIT_INVD] = {nothing_to_do, "INVD", 2},
+    [VEXIT_WBINVD] = {nothing_to_do, "WBINVD", 2},
+    [VEXIT_INVLPG] = {invlpg_exit, "INVLPG", 0},
+    [VEXIT_RDTSC] = {rdtsc_exit, "RDTSC", 2},
+    [VEXIT_RDTSCP] = {rdtsc_exit, "RDTSCP", 3},
+    [VEXIT_RDPMC] = {rdpmc_exit, "RDPMC", 2},
+    [VEXIT_HYPERCALL] = {hypercall_exit, "hypercall", 3},
+    [VEXIT_VIRT_INSN] = {undefined_exit, "virtualization instruction", 0},
+    [VEXIT_UNDEFINED_INSN] = {undefined_exit, "undefined instruction", 0},
+    [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", 2},
+    [VEXIT_INIT] = {init_exit, "INIT", 0},
+    [VEXIT_SIPI] = {init_exit, "SIPI", 0},
+    [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", 0},
+    [VEXIT_UNKNOWN] = {unknown_exit, "unknown", 0},
+};
+
+_Static_assert(ARRAY_SIZE(kinds) == VEXIT_KIND_COUNT, "every kind of exit has a handler");
+
+const char *vexit_kind_name(enum vexit_kind kind)
+{
+    return (unsigned)kind < VEXIT_KIND_COUNT ? kinds[kind].name : "invalid";
+}
+
+/* --- moving RIP ------------------------------------------------------------------------------- */
+
+/* A crossing of 64 KiB is rare enough to ask for the mode only then. */
+static uint64_t wrap_rip(struct vcpu *vcpu, uint64_t rip)
+{
+    switch (vcpu_code_bits(vcpu)) {
+    case 16:
+        return (uint16_t)rip;
+    case 32:
+        return (uint32_t)rip;
+    default:
+        return rip;
+    }
+}
+
+static inline void finish_insn(struct vcpu *vcpu, unsigned length)
+{
+    uint64_t rip = vcpu->rip + length;
+    if ((rip ^ vcpu->rip) >> 16)
+        rip = wrap_rip(vcpu, rip);
+    vcpu->rip = rip;
+    if (vcpu->backend->reg_get(vcpu, VREG_INT_SHADOW))
+        vcpu->backend->reg_set(vcpu, VREG_INT_SHADOW, 0);
+    if (vcpu->rflags & (X86_RFLAGS_RF | X86_RFLAGS_TF)) {
+        vcpu->rflags &= ~X86_RFLAGS_RF;
+        if (vcpu->rflags & X86_RFLAGS_TF)
+            vcpu->backend->reg_set(vcpu, VREG_PENDING_DB, X86_DR6_BS);
+    }
+}
+
+void exit_finish_insn(struct vcpu *vcpu, unsigned length)
+{
+    finish_insn(vcpu, length);
+}
+
+/* For a CPU that doesn't report the instruction's length; 0 with the guest stopped. */
+static unsigned known_length(struct vcpu *vcpu, enum vexit_kind kind)
+{
+    if (kinds[kind].length == 0)
+        vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT, "the CPU doesn't tell the length of %s",
+                  vexit_kind_name(kind));
+    return kinds[kind].length;
+}
+
+void exit_handle(struct vcpu *vcpu, struct vexit *exit)
+{
+    if ((unsigned)exit->kind >= VEXIT_KIND_COUNT)
+        exit->kind = VEXIT_UNKNOWN;
+    vcpu->exit_count[exit->kind]++;
+    struct vcpu_history_entry *entry = &vcpu->history[vcpu->history_next++ % VCPU_HISTORY];
+    entry->rip = vcpu->rip;
+    entry->detail = exit->raw_qualification;
+    entry->kind = exit->kind;
+    entry->raw_reason = (uint32_t)exit->raw_reason;
+    entry->eax = (uint32_t)vcpu->gpr[VGPR_RAX];
+    entry->ecx = (uint32_t)vcpu->gpr[VGPR_RCX];
+
+    if (exit->interrupted.type != VEVENT_NONE)
+        event_requeue(vcpu, &exit->interrupted);
+    if (kinds[exit->kind].handler(vcpu, exit) != EXIT_ADVANCE)
+        return;
+    unsigned length = exit->insn_len;
+    if (length == 0)
+        length = known_length(vcpu, exit->kind);
+    if (length != 0)
+        finish_insn(vcpu, length);
+}

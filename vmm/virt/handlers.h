@@ -1,0 +1,48 @@
+/* What the files of virt/ share among themselves: exit handlers and helpers, not for pc/. */
+#ifndef VIRT_HANDLERS_H
+#define VIRT_HANDLERS_H
+
+#include "virt/virt.h"
+
+/* A handler may change registers and guest state, never RIP (except before EXIT_RETRY). */
+typedef enum exit_action exit_handler(struct vcpu *vcpu, struct vexit *exit);
+
+exit_handler cpuid_exit;                    /* cpuid.c */
+exit_handler msr_read_exit, msr_write_exit; /* msr.c */
+exit_handler cr_read_exit, cr_write_exit;   /* cr.c */
+exit_handler cr_clts_exit, cr_lmsw_exit, cr_xsetbv_exit, cr_debug_exit;
+exit_handler pio_exit;        /* pio.c */
+exit_handler event_exception; /* event.c: an intercepted exception */
+
+/* Fills vcpu->cpuid from the facts: at reset. */
+void cpuid_build(struct vcpu *vcpu);
+/* Brings the bits that follow CR4 and XCR0 up to date. */
+void cpuid_update(struct vcpu *vcpu, uint64_t cr4);
+
+/* The bits that a guest may set: what the CPU knows and CPUID offers. */
+uint64_t cr4_guest_allowed(const struct vcpu *vcpu);
+uint64_t xcr0_guest_allowed(const struct vcpu *vcpu);
+
+/* Power-on values of the MSRs kept in struct vcpu. */
+void msr_reset(struct vcpu *vcpu);
+
+/* Queues the event whose delivery the exit broke off, so that it enters again. */
+void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted);
+
+/* The state that goes with a finished instruction: interrupt shadow, RF, single step. RIP moves by
+ * length bytes, wrapped as the code segment asks. */
+void exit_finish_insn(struct vcpu *vcpu, unsigned length);
+
+/* The history entry of the current exit, for a handler that knows a better detail. */
+static inline void history_detail(struct vcpu *vcpu, uint64_t detail)
+{
+    vcpu->history[(vcpu->history_next - 1) % VCPU_HISTORY].detail = detail;
+}
+
+/* Guest TSC: what RDTSC gives in the guest. */
+static inline uint64_t vcpu_tsc(struct vcpu *vcpu)
+{
+    return vcpu->host->tsc() + vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
+}
+
+#endif

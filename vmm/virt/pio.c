@@ -1,0 +1,206 @@
+/*
+ * Port I/O: IN, OUT, INS, OUTS. A string instruction is carried out item by item, each with its
+ * registers, so that a fault, a batch's end or an interrupt finds it restartable.
+ *
+ * Not modelled: the limit and type checks of the segments that INS and OUTS go through.
+ */
+#define LOG_MODULE "pio"
+#include "virt/handlers.h"
+#include "virt/x86.h"
+
+/* So much of a REP string is done per exit; then the loop gets to look at interrupts. */
+#define STRING_BATCH_BYTES 4096u
+
+/* --- one item --------------------------------------------------------------------------------- */
+
+static void merge_accumulator(struct vcpu *vcpu, unsigned size, uint32_t value)
+{
+    uint64_t *rax = &vcpu->gpr[VGPR_RAX];
+    if (size == 4)
+        *rax = value; /* a 32-bit result clears the upper half */
+    else
+        *rax = (*rax & ~size_mask(size)) | (value & size_mask(size));
+}
+
+static enum exit_action single(struct vcpu *vcpu, const struct vexit_pio *pio)
+{
+    if (pio->in) {
+        uint32_t value = vcpu->hooks.pio_read(vcpu->hooks.ctx, pio->port, pio->size);
+        merge_accumulator(vcpu, pio->size, value);
+    } else {
+        uint32_t value = (uint32_t)(vcpu->gpr[VGPR_RAX] & size_mask(pio->size));
+        vcpu->hooks.pio_write(vcpu->hooks.ctx, pio->port, pio->size, value);
+    }
+    return EXIT_ADVANCE;
+}
+
+/* --- strings ---------------------------------------------------------------------------------- */
+
+struct string_io {
+    struct vcpu *vcpu;
+    const struct vexit_pio *pio;
+    unsigned code_bits;
+    unsigned access; /* GWALK_* */
+    uint64_t mask;   /* of the address size */
+    uint64_t *index; /* rSI or rDI */
+    gva_t base;      /* segment base: linear address minus rSI or rDI */
+    gva_t page;      /* translation of the page used last */
+    gpa_t page_gpa;
+    bool page_valid;
+};
+
+/* Writes rCX, rSI or rDI as an instruction of the address size does. */
+static void set_counter(uint64_t *reg, uint64_t mask, uint64_t value)
+{
+    if (mask == 0xffff)
+        *reg = (*reg & ~mask) | (value & mask);
+    else
+        *reg = value & mask;
+}
+
+static gva_t item_linear(const struct string_io *io)
+{
+    gva_t linear = io->base + (*io->index & io->mask);
+    return io->code_bits == 64 ? linear : (uint32_t)linear;
+}
+
+/* The guest physical address of one byte; false with an exception queued or the guest
+ * stopped. */
+static bool translate(struct string_io *io, gva_t linear, gpa_t *gpa)
+{
+    gva_t page = align_down(linear, PAGE_SIZE);
+    if (!io->page_valid || page != io->page) {
+        struct gwalk_result walk = gwalk(io->vcpu, page, io->access);
+        if (walk.status == GVA_FAULT)
+            inject_page_fault(io->vcpu, linear, walk.error);
+        if (walk.status == GVA_NOT_RAM)
+            vcpu_stop(io->vcpu, VM_STOP_BAD_ACCESS,
+                      "string I/O through a page table entry at 0x%llx, outside of RAM",
+                      (unsigned long long)walk.gpa);
+        if (walk.status != GVA_OK)
+            return false;
+        io->page = page;
+        io->page_gpa = align_down(walk.gpa, PAGE_SIZE);
+        io->page_valid = true;
+    }
+    *gpa = io->page_gpa + (linear & (PAGE_SIZE - 1));
+    return true;
+}
+
+/* Translates the first and the last byte: an item may lie across two pages. */
+static bool translate_item(struct string_io *io, gpa_t *first, unsigned *first_bytes, gpa_t *rest)
+{
+    gva_t linear = item_linear(io);
+    unsigned size = io->pio->size;
+    gva_t last = io->code_bits == 64 ? linear + size - 1 : (uint32_t)(linear + size - 1);
+    if (!vcpu_is_canonical(io->vcpu, linear) || !vcpu_is_canonical(io->vcpu, last)) {
+        inject_exception_error(io->vcpu, X86_GP, 0);
+        return false;
+    }
+    unsigned in_page = PAGE_SIZE - (unsigned)(linear & (PAGE_SIZE - 1));
+    *first_bytes = in_page < size ? in_page : size;
+    if (!translate(io, linear, first))
+        return false;
+    return *first_bytes == size || translate(io, align_down(last, PAGE_SIZE), rest);
+}
+
+/* RAM first; what isn't RAM is a device's, byte by byte, or nothing that answers. */
+static void memory_read(struct vcpu *vcpu, gpa_t gpa, uint8_t *dst, unsigned len)
+{
+    if (vcpu->hooks.mem_read(vcpu->hooks.ctx, gpa, dst, len))
+        return;
+    for (unsigned i = 0; i < len; i++) {
+        uint64_t value = 0xff;
+        if (!vcpu->hooks.mmio_read(vcpu->hooks.ctx, gpa + i, 1, &value))
+            value = 0xff;
+        dst[i] = (uint8_t)value;
+    }
+}
+
+static void memory_write(struct vcpu *vcpu, gpa_t gpa, const uint8_t *src, unsigned len)
+{
+    if (vcpu->hooks.mem_write(vcpu->hooks.ctx, gpa, src, len))
+        return;
+    for (unsigned i = 0; i < len; i++)
+        vcpu->hooks.mmio_write(vcpu->hooks.ctx, gpa + i, 1, src[i]);
+}
+
+/* False with an exception queued or the guest stopped; the port was not touched then. */
+static bool string_item(struct string_io *io)
+{
+    struct vcpu *vcpu = io->vcpu;
+    const struct vexit_pio *pio = io->pio;
+    uint8_t bytes[4];
+    gpa_t first, rest = 0;
+    unsigned first_bytes;
+    if (!translate_item(io, &first, &first_bytes, &rest))
+        return false;
+    if (pio->in) {
+        uint32_t value = vcpu->hooks.pio_read(vcpu->hooks.ctx, pio->port, pio->size);
+        for (unsigned i = 0; i < 4; i++)
+            bytes[i] = (uint8_t)(value >> 8 * i);
+        memory_write(vcpu, first, bytes, first_bytes);
+        if (first_bytes < pio->size)
+            memory_write(vcpu, rest, bytes + first_bytes, pio->size - first_bytes);
+    } else {
+        memory_read(vcpu, first, bytes, first_bytes);
+        if (first_bytes < pio->size)
+            memory_read(vcpu, rest, bytes + first_bytes, pio->size - first_bytes);
+        uint32_t value = 0;
+        for (unsigned i = 0; i < pio->size; i++)
+            value |= (uint32_t)bytes[i] << 8 * i;
+        vcpu->hooks.pio_write(vcpu->hooks.ctx, pio->port, pio->size, value);
+    }
+    return true;
+}
+
+static void string_begin(struct string_io *io)
+{
+    struct vcpu *vcpu = io->vcpu;
+    io->code_bits = vcpu_code_bits(vcpu);
+    unsigned address_size = io->pio->address_size ? io->pio->address_size : io->code_bits / 8;
+    io->mask = size_mask(address_size);
+    io->index = &vcpu->gpr[io->pio->in ? VGPR_RDI : VGPR_RSI];
+    io->access = vcpu_data_access(vcpu) | (io->pio->in ? GWALK_WRITE : 0);
+    if (io->pio->linear_valid) {
+        io->base = io->pio->linear - (*io->index & io->mask);
+    } else if (io->code_bits != 64) {
+        /* A CPU that old doesn't tell OUTS' segment override either: DS it is. */
+        struct vseg seg;
+        vcpu->backend->seg_get(vcpu, io->pio->in ? VSEG_ES : VSEG_DS, &seg);
+        io->base = seg.base;
+    }
+}
+
+static enum exit_action string(struct vcpu *vcpu, const struct vexit_pio *pio)
+{
+    struct string_io io = {.vcpu = vcpu, .pio = pio};
+    string_begin(&io);
+    uint64_t *rcx = &vcpu->gpr[VGPR_RCX];
+    bool single_step = vcpu->rflags & X86_RFLAGS_TF;
+    unsigned batch = pio->rep && !single_step ? STRING_BATCH_BYTES / pio->size : 1;
+    uint64_t step = (vcpu->rflags & X86_RFLAGS_DF) ? -(uint64_t)pio->size : pio->size;
+
+    for (unsigned i = 0; i < batch; i++) {
+        if (pio->rep && (*rcx & io.mask) == 0)
+            return EXIT_ADVANCE;
+        if (!string_item(&io))
+            return vcpu->stopped ? EXIT_STOP : EXIT_INJECT;
+        set_counter(io.index, io.mask, *io.index + step);
+        if (pio->rep)
+            set_counter(rcx, io.mask, *rcx - 1);
+    }
+    if (!pio->rep || (*rcx & io.mask) == 0)
+        return EXIT_ADVANCE;
+    /* An iteration ends like an instruction, but for RIP. */
+    exit_finish_insn(vcpu, 0);
+    return EXIT_RETRY;
+}
+
+enum exit_action pio_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    const struct vexit_pio *pio = &exit->pio;
+    history_detail(vcpu, pio->port);
+    vcpu->devices_touched = true;
+    return pio->string ? string(vcpu, pio) : single(vcpu, pio);
+}

@@ -1,0 +1,153 @@
+/*
+ * The run loop. Between two entries it does nothing at all unless vcpu->attention says that there
+ * is something to do: an interrupt pin, a halted CPU, a device that was touched. That test of one
+ * word is what keeps a short exit short.
+ */
+#include "virt/handlers.h"
+#include "virt/x86.h"
+
+#include "lib/assert.h"
+
+_Static_assert(offsetof(struct vcpu, stopped) < offsetof(struct vcpu, attention) + 8,
+               "every flag lies inside the word that the loop tests");
+
+static vtime_t run_now(const struct vcpu *vcpu)
+{
+    return clock_ns(&vcpu->clock, vcpu->host->tsc());
+}
+
+/* Arms the backend for the nearest device deadline, only when that one changed. */
+static void run_arm_deadline(struct vcpu *vcpu)
+{
+    vtime_t deadline_ns = vcpu->hooks.next_deadline(vcpu->hooks.ctx);
+    if (deadline_ns == vcpu->deadline_ns)
+        return;
+    vcpu->deadline_ns = deadline_ns;
+    vcpu->deadline_tsc = UINT64_MAX;
+    if (deadline_ns != VTIME_NEVER) {
+        /* The distance is converted, not the date: rounding then can't place the exit before the
+         * deadline by more than a tick, however long the guest has been running. */
+        uint64_t tsc = vcpu->host->tsc();
+        vtime_t now = clock_ns(&vcpu->clock, tsc);
+        uint64_t ahead = deadline_ns > now ? clock_ticks(&vcpu->clock, deadline_ns - now) : 0;
+        vcpu->deadline_tsc = ahead < UINT64_MAX - tsc ? tsc + ahead : UINT64_MAX;
+    }
+    vcpu->backend->set_deadline(vcpu, vcpu->deadline_tsc);
+}
+
+static bool run_deadline_due(const struct vcpu *vcpu)
+{
+    return vcpu->deadline_tsc != UINT64_MAX && vcpu->host->tsc() >= vcpu->deadline_tsc;
+}
+
+/* Lets the devices see the time when the armed deadline has come. */
+static void run_advance_if_due(struct vcpu *vcpu)
+{
+    if (!run_deadline_due(vcpu))
+        return;
+    vcpu->hooks.advance(vcpu->hooks.ctx, run_now(vcpu));
+    vcpu->deadline_ns = 0;
+}
+
+static void run_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
+{
+    if (vcpu->window_wanted[window] == wanted)
+        return;
+    vcpu->window_wanted[window] = wanted;
+    vcpu->backend->want_window(vcpu, window, wanted);
+}
+
+static void run_inject_nmi(struct vcpu *vcpu)
+{
+    if (!vcpu->nmi_pending || vcpu->inject.type != VEVENT_NONE ||
+        !vcpu->backend->can_take(vcpu, VWINDOW_NMI))
+        return;
+    vcpu->nmi_pending = false;
+    vcpu->inject = (struct vevent){.type = VEVENT_NMI, .vector = X86_NMI};
+}
+
+static void run_inject_irq(struct vcpu *vcpu)
+{
+    if (!vcpu->irq_high && !vcpu->irq_held)
+        return;
+    if (vcpu->inject.type != VEVENT_NONE || !vcpu->backend->can_take(vcpu, VWINDOW_IRQ))
+        return;
+    int vector;
+    if (vcpu->irq_held) {
+        vcpu->irq_held = false;
+        vector = vcpu->held_vector;
+    } else {
+        vector = vcpu->hooks.irq_ack(vcpu->hooks.ctx);
+    }
+    if (vector < 0)
+        return;
+    vcpu->inject = (struct vevent){.type = VEVENT_IRQ, .vector = (uint8_t)vector};
+}
+
+/* What the next entry delivers: an event already queued, else an NMI, else an interrupt. What has
+ * to wait gets a window. */
+static void run_choose_event(struct vcpu *vcpu)
+{
+    run_inject_nmi(vcpu);
+    run_inject_irq(vcpu);
+    if (vcpu->inject.type != VEVENT_NONE)
+        vcpu->halted = false; /* every event ends HLT */
+    run_want_window(vcpu, VWINDOW_NMI, vcpu->nmi_pending);
+    run_want_window(vcpu, VWINDOW_IRQ, vcpu->irq_high || vcpu->irq_held);
+}
+
+static void run_look_at_devices(struct vcpu *vcpu)
+{
+    vcpu->devices_touched = false;
+    run_advance_if_due(vcpu);
+    enum vm_stop stop = vcpu->hooks.stop_request(vcpu->hooks.ctx);
+    if (stop != VM_RUNNING) {
+        vcpu_stop(vcpu, stop, "the guest asked for it");
+        return;
+    }
+    run_arm_deadline(vcpu);
+}
+
+/*
+ * The guest executed HLT and nothing can wake it yet. Host interrupts are off from here to the
+ * sleep, and sleep_until() opens them only in the very instruction before its HLT: an interrupt
+ * that comes after the check ends the sleep at once, so no wake-up is lost.
+ */
+static void run_sleep(struct vcpu *vcpu)
+{
+    if (!(vcpu->rflags & X86_RFLAGS_IF) && !vcpu->nmi_pending) {
+        vcpu_stop(vcpu, VM_STOP_HALTED_FOREVER, "guest halted with interrupts off");
+        return;
+    }
+    vcpu->devices_touched = true;
+    if (run_deadline_due(vcpu))
+        return;
+    vcpu->host->sleep_until(vcpu->deadline_tsc);
+    vcpu->hooks.host_events(vcpu->hooks.ctx);
+}
+
+/* All that lies between two entries. False when the guest has stopped. */
+static bool run_attend(struct vcpu *vcpu)
+{
+    for (;;) {
+        if (vcpu->devices_touched)
+            run_look_at_devices(vcpu);
+        if (vcpu->stopped)
+            return false;
+        run_choose_event(vcpu);
+        if (!vcpu->halted)
+            return true;
+        run_sleep(vcpu);
+    }
+}
+
+enum vm_stop vcpu_run(struct vcpu *vcpu)
+{
+    struct vexit exit;
+    vcpu->devices_touched = true; /* the first deadline has to be armed */
+    while (vcpu->attention == 0 || run_attend(vcpu)) {
+        vcpu->backend->run(vcpu, &exit);
+        exit_handle(vcpu, &exit);
+    }
+    return vcpu->stop;
+}

@@ -1,0 +1,165 @@
+/*
+ * A virtual CPU as the neutral code sees it. The backend owns `backend_state` and nobody else looks
+ * into it. RIP, RSP, RFLAGS and the GPRs are valid here between exits; everything else is read and
+ * written through the backend.
+ */
+#ifndef VIRT_VCPU_H
+#define VIRT_VCPU_H
+
+#include "lib/clock.h"
+#include "virt/backend.h"
+#include "virt/vexit.h"
+
+/* Indices as the instruction encoding numbers them. */
+enum vgpr {
+    VGPR_RAX,
+    VGPR_RCX,
+    VGPR_RDX,
+    VGPR_RBX,
+    VGPR_RSP,
+    VGPR_RBP,
+    VGPR_RSI,
+    VGPR_RDI,
+    VGPR_R8,
+    VGPR_R9,
+    VGPR_R10,
+    VGPR_R11,
+    VGPR_R12,
+    VGPR_R13,
+    VGPR_R14,
+    VGPR_R15
+};
+
+/* Why a guest stopped for good, in the order of vm_stop_name(). */
+enum vm_stop {
+    VM_RUNNING,
+    VM_STOP_POWER_OFF,
+    VM_STOP_RESET,
+    VM_STOP_TRIPLE_FAULT,
+    VM_STOP_HALTED_FOREVER, /* HLT with interrupts off and no NMI source */
+    VM_STOP_UNKNOWN_EXIT,
+    VM_STOP_BAD_ACCESS, /* an access that pxHV can't emulate */
+    VM_STOP_ENTRY_FAILED,
+    VM_STOP_EVENT_LOOP, /* the guest's IDT can't take an exception, over and over */
+    VM_STOP_COUNT
+};
+
+/* The CPU's facts as a snapshot, so that policy code runs in host tests. */
+struct cpu_facts {
+    uint64_t tsc_hz;
+    uint64_t physical_address_mask; /* guest physical address bits that exist */
+    uint64_t xcr0_allowed;          /* XCR0 bits that the host CPU knows; 0 without XSAVE */
+    uint64_t cr4_allowed;           /* CR4 bits that the host CPU knows */
+    bool gib_pages, nx, rdtscp, invpcid, xsaves;
+    void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* out: EAX EBX ECX EDX */
+    void (*xsetbv)(uint64_t xcr0); /* called with a checked value only */
+};
+
+/* What the machine around the CPU offers. All calls come from the run loop. */
+struct vcpu_hooks {
+    void *ctx;
+    uint32_t (*pio_read)(void *ctx, uint16_t port, unsigned size);
+    void (*pio_write)(void *ctx, uint16_t port, unsigned size, uint32_t value);
+    /* False when nothing is mapped at gpa: reads then give all ones, writes vanish. */
+    bool (*mmio_read)(void *ctx, gpa_t gpa, unsigned size, uint64_t *value);
+    bool (*mmio_write)(void *ctx, gpa_t gpa, unsigned size, uint64_t value);
+    bool (*mem_read)(void *ctx, gpa_t gpa, void *dst, uint64_t len); /* RAM only */
+    bool (*mem_write)(void *ctx, gpa_t gpa, const void *src, uint64_t len);
+    int (*irq_ack)(void *ctx); /* INTA: the vector, or -1 when the request went away */
+    void (*advance)(void *ctx, vtime_t now);
+    vtime_t (*next_deadline)(void *ctx); /* the nearest of all devices */
+    void (*host_events)(void *ctx);      /* after a host interrupt: move bytes of the consoles */
+    enum vm_stop (*stop_request)(void *ctx); /* VM_RUNNING unless a device asked for a stop */
+};
+
+/* The host, seen from the run loop. */
+struct host_ops {
+    uint64_t (*tsc)(void);
+    void (*take_interrupts)(void); /* opens the interrupt flag for one moment */
+    /* Sleeps until an interrupt or until the TSC reaches the deadline (UINT64_MAX: none). */
+    void (*sleep_until)(uint64_t tsc_deadline);
+};
+
+#define VCPU_HISTORY 64 /* a power of two */
+
+struct vcpu_history_entry {
+    uint64_t rip;
+    uint64_t detail; /* GPA, port; else the hardware's qualification */
+    uint32_t kind;
+    uint32_t raw_reason;
+    uint32_t eax, ecx; /* as the exit found them: CPUID leaf, MSR number, OUT's value */
+};
+
+#define VCPU_CPUID_BASIC    0x17 /* leaves 0 to 16h */
+#define VCPU_CPUID_EXTENDED 9    /* leaves 80000000h to 80000008h */
+#define VCPU_CPUID_CACHES   8
+#define VCPU_CPUID_XSAVE    8
+
+/* What CPUID answers, computed ahead: EAX EBX ECX EDX each. See cpuid.c. */
+struct vcpu_cpuid {
+    uint32_t max_basic;
+    uint32_t basic[VCPU_CPUID_BASIC][4];
+    uint32_t extended[VCPU_CPUID_EXTENDED][4];
+    uint32_t hypervisor[2][4];            /* 40000000h and 40000010h */
+    uint32_t cache[VCPU_CPUID_CACHES][4]; /* leaf 4 by subleaf */
+    uint32_t topology[3][4];              /* leaf Bh by subleaf; the last is for all higher ones */
+    uint32_t xsave[VCPU_CPUID_XSAVE][4];  /* leaf Dh by subleaf */
+};
+
+#define VCPU_BACKEND_STATE_SIZE 4096
+
+struct vcpu {
+    /* The vendor's entry code addresses these by offset: keep them first, in this order. */
+    uint64_t gpr[16]; /* gpr[VGPR_RSP] included: the backend loads and saves it */
+    uint64_t rip;
+    uint64_t rflags;
+
+    /* Set by neutral code, obeyed and cleared by the backend at the next entry. */
+    struct vevent inject;
+
+    const struct backend *backend;
+    const struct cpu_facts *facts;
+    const struct host_ops *host;
+    struct vcpu_hooks hooks;
+    struct clock clock;
+
+    /* While all of these are false, the run loop does nothing between two entries. */
+    union {
+        struct {
+            bool irq_high; /* the PIC's INT pin */
+            bool nmi_pending;
+            bool halted;
+            bool devices_touched; /* deadlines and stop requests may have changed */
+            bool irq_held;        /* held_vector was acknowledged, but an exception went first */
+            bool stopped;         /* stop != VM_RUNNING */
+        };
+        uint64_t attention;
+    };
+    uint8_t held_vector;
+    bool window_wanted[2];  /* by enum vwindow: what want_window() was last told */
+    uint64_t deadline_ns;   /* what set_deadline() was last armed for; 0 forces a new arming */
+    uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
+    uint32_t nested_faults; /* exceptions in a row that met an exception's delivery */
+    uint32_t nested_fault_exit;
+
+    /* Guest-visible state that no backend register holds. */
+    uint64_t xcr0;
+    uint64_t apic_base;
+    uint64_t misc_enable;
+    uint64_t mtrr[32]; /* see msr.c */
+    uint64_t bios_sign_id;
+    uint64_t tsc_adjust;
+    uint64_t cr8;
+    struct vcpu_cpuid cpuid;
+
+    enum vm_stop stop;
+    char stop_reason[160]; /* one line that says what the guest did */
+    uint64_t entry_error;  /* of the entry that failed; 0 otherwise */
+    uint64_t exit_count[VEXIT_KIND_COUNT];
+    uint32_t history_next;
+    struct vcpu_history_entry history[VCPU_HISTORY];
+
+    _Alignas(64) uint8_t backend_state[VCPU_BACKEND_STATE_SIZE];
+};
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * A VM exit in neutral words. virt/<vendor>/exit.c decodes the hardware's report into this and
+ * carries no policy; virt/exit.c decides. Fields are the hardware's facts, not yet judged.
+ */
+#ifndef VIRT_VEXIT_H
+#define VIRT_VEXIT_H
+
+#include "lib/types.h"
+
+enum vexit_kind {
+    VEXIT_HOST_IRQ, /* an interrupt of the host's is pending */
+    VEXIT_HOST_NMI,
+    VEXIT_DEADLINE,   /* the deadline armed by set_deadline() has come */
+    VEXIT_IRQ_WINDOW, /* the guest can take an external interrupt now */
+    VEXIT_NMI_WINDOW,
+    VEXIT_CPUID,
+    VEXIT_HLT,
+    VEXIT_PIO,
+    VEXIT_RDMSR,
+    VEXIT_WRMSR,
+    VEXIT_CR_READ,
+    VEXIT_CR_WRITE,
+    VEXIT_CLTS,
+    VEXIT_LMSW,
+    VEXIT_DR_ACCESS,
+    VEXIT_XSETBV,
+    VEXIT_NPF, /* nested page fault: EPT violation, #NPF */
+    VEXIT_NPF_MISCONFIG,
+    VEXIT_EXCEPTION,
+    VEXIT_TRIPLE_FAULT,
+    VEXIT_TASK_SWITCH,
+    VEXIT_INVD,
+    VEXIT_WBINVD,
+    VEXIT_INVLPG,
+    VEXIT_RDTSC,
+    VEXIT_RDTSCP,
+    VEXIT_RDPMC,
+    VEXIT_HYPERCALL,      /* VMCALL, VMMCALL */
+    VEXIT_VIRT_INSN,      /* an instruction of VT-x or AMD-V that the guest doesn't have: #UD */
+    VEXIT_UNDEFINED_INSN, /* MONITOR, MWAIT, GETSEC, ... hidden by CPUID: #UD */
+    VEXIT_PAUSE,
+    VEXIT_INIT,
+    VEXIT_SIPI,
+    VEXIT_ENTRY_FAILED, /* the CPU refused the guest state: our bug; the backend's dump says why */
+    VEXIT_UNKNOWN,
+    VEXIT_KIND_COUNT
+};
+
+/* String I/O: the guest address is linear, before paging. */
+struct vexit_pio {
+    uint16_t port;
+    uint8_t size; /* 1, 2, 4 */
+    bool in;
+    bool string;
+    bool rep;
+    uint8_t address_size; /* string: 2, 4, 8 bytes */
+    gva_t linear;         /* string: ES:rDI or segment:rSI of the first item */
+    bool linear_valid;
+};
+
+struct vexit_npf {
+    gpa_t gpa;
+    gva_t gva;
+    bool gva_valid;
+    bool write, fetch;
+    bool in_page_walk; /* the access was the CPU's own walk of the guest's page tables */
+};
+
+/* An event that enters the guest through its IDT. */
+enum vevent_type {
+    VEVENT_NONE,
+    VEVENT_IRQ,
+    VEVENT_NMI,
+    VEVENT_EXCEPTION,
+    VEVENT_SW_INT,
+    VEVENT_SW_EXCEPTION /* INT3, INTO */,
+    VEVENT_PRIV_SW_EXCEPTION /* INT1 */
+};
+
+struct vevent {
+    enum vevent_type type;
+    uint8_t vector;
+    bool has_error;
+    uint8_t insn_len; /* software events: length of the instruction */
+    uint32_t error;
+};
+
+struct vexit {
+    enum vexit_kind kind;
+    uint8_t insn_len;          /* 0 where the hardware doesn't tell */
+    struct vevent interrupted; /* an event whose delivery the exit broke off; NONE usually */
+    uint64_t raw_reason, raw_qualification; /* for reports */
+    union {
+        struct vexit_pio pio;
+        struct vexit_npf npf;
+        struct vevent exception; /* with cr2 in exception_address for #PF, DR6 bits for #DB */
+        struct {
+            uint8_t cr, gpr;
+        } cr;
+        struct {
+            uint16_t msw;
+        } lmsw;
+        struct {
+            uint8_t dr, gpr;
+            bool write;
+        } dr;
+        struct {
+            uint16_t selector;
+            uint8_t source;
+        } task_switch; /* 0 CALL 1 IRET 2 JMP 3 gate */
+        gva_t invlpg;
+        uint64_t entry_error;
+    };
+    uint64_t exception_address;
+};
+
+#endif
