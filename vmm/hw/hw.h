@@ -1,0 +1,126 @@
+/*
+ * The host machine, for main.c, virt/vmx and virt/svm. One CPU; interrupts are off except inside
+ * irq_window() and hw_sleep_until().
+ */
+#ifndef HW_HW_H
+#define HW_HW_H
+
+#include "lib/boot_info.h"
+#include "lib/types.h"
+
+/* --- hw.c: the order in which the machine is brought up --------------------------------------- */
+
+struct hw_facts {
+    char vendor[13];
+    char brand[49];
+    uint8_t physical_bits; /* MAXPHYADDR */
+    bool gib_pages, nx, rdtscp, invpcid, xsave, xsaves, tsc_deadline;
+    uint64_t xcr0_supported; /* XCR0 bits the CPU knows; 0 without XSAVE */
+    uint64_t cr4_supported;  /* CR4 bits the CPU knows, from CPUID */
+    uint64_t tsc_hz;
+};
+
+extern struct hw_facts hw_facts;
+
+/* Consoles, descriptor tables, memory, page tables, interrupts, time, ACPI; one log line each.
+ * Panics on a boot_info that contradicts itself. */
+void hw_init(const struct boot_info *info);
+
+/* --- gdt.c, idt.c: host state for a VMCS or VMCB ---------------------------------------------- */
+
+#define HW_SELECTOR_CODE 0x08u
+#define HW_SELECTOR_DATA 0x10u
+#define HW_SELECTOR_TSS  0x18u
+
+uint64_t hw_tss_base(void);
+uint64_t hw_gdt_base(void);
+uint64_t hw_idt_base(void);
+/* A VM exit sets TR's limit to 67h, which is our TSS's size, and those of GDTR and IDTR to FFFFh:
+ * wider than our tables, which no host code indexes past. Nothing needs to be loaded again. */
+
+/* Interrupts of the host. The handler runs with interrupts off and doesn't send an EOI. Vectors 20h
+ * to 2Fh are IRQ 0 to 15, which irq_unmask() lets through; 40h is the timer's own. */
+void irq_register(uint8_t vector, void (*handler)(void));
+void irq_unmask(unsigned irq);
+/* Opens the interrupt flag for one moment: every interrupt that is pending gets its handler. */
+void irq_window(void);
+/* Host NMIs since start. */
+uint64_t hw_nmi_count(void);
+
+/* --- lapic.c: sleeping ------------------------------------------------------------------------ */
+
+/* Halts the CPU until an interrupt was handled or the TSC reaches the deadline (UINT64_MAX: none).
+ * Returns at once when the deadline has passed. May return early. */
+void hw_sleep_until(uint64_t tsc_deadline);
+/* A host interrupt when the TSC reaches the deadline (UINT64_MAX: none), for a CPU whose
+ * virtualization has no timer of its own. hw_sleep_until() takes the same timer. */
+void hw_timer_arm(uint64_t tsc_deadline);
+
+/* --- frames.c: host memory -------------------------------------------------------------------- */
+
+/* `count` zeroed, contiguous 4 KiB frames, aligned to align_bytes (a power of two, at least 4096);
+ * 0 when there are none. Prefers low memory. */
+hpa_t frames_alloc(uint64_t count, uint64_t align_bytes);
+/* Guest RAM: size_bytes (a multiple of 4 KiB) below `limit`, from the top of memory. Not zeroed. 0
+ * when there is no such range. */
+hpa_t frames_alloc_large(uint64_t size_bytes, uint64_t align_bytes, uint64_t limit);
+void frames_free(hpa_t base, uint64_t size_bytes);
+
+struct frames_stats {
+    uint64_t total_bytes; /* usable memory that the boot map showed */
+    uint64_t free_bytes;
+    uint64_t large_bytes;    /* given out by frames_alloc_large(): guest RAM */
+    uint64_t resident_bytes; /* the VMM's own: image with stacks and .bss, plus frames_alloc() */
+};
+
+struct frames_stats frames_stats(void);
+
+/* --- paging.c --------------------------------------------------------------------------------- */
+
+/* Maps [hpa, hpa + size_bytes) uncached, readable and writable, at its own address. False: out of
+ * frames, or beyond what four levels reach. */
+bool paging_map_mmio(hpa_t hpa, uint64_t size_bytes);
+/* Maps memory that the boot map calls reserved (firmware tables), write-back and read-only. */
+bool paging_map_table(hpa_t hpa, uint64_t size_bytes);
+
+/* --- mtrr.c ----------------------------------------------------------------------------------- */
+
+/* The effective memory type of hpa by the host's MTRRs (UC 0, WC 1, WT 4, WP 5, WB 6: enum map_type
+ * of virt/backend.h) and how many bytes from hpa on have that type, at most size_bytes. */
+unsigned mtrr_type(hpa_t hpa, uint64_t size_bytes, uint64_t *uniform_bytes);
+
+/* --- consoles ---------------------------------------------------------------------------------
+ */
+
+extern const struct byte_sink serial_sink; /* never blocks for long; drops where nothing drains */
+extern const struct byte_sink screen_sink; /* swallows ANSI escape sequences */
+
+bool serial_present(void);
+/* The next byte received on COM1; false when there is none. */
+bool serial_get(uint8_t *byte);
+/* Moves bytes where interrupts didn't: call it after host interrupts and before sleeping. */
+void serial_poll(void);
+/* Sends all that waits: up to three seconds where the line takes it, a moment where it does not. */
+void serial_flush(void);
+/* Moves the hardware cursor to where the text ended; hw_sleep_until() does it too. */
+void screen_sync(void);
+/* The next scancode byte of the host's keyboard, as port 60h gave it; false when there is none. */
+bool keyboard_get(uint8_t *scancode);
+
+/* --- time.c, rtc.c ---------------------------------------------------------------------------- */
+
+uint64_t time_tsc_hz(void);
+/* Seconds since 1970-01-01 00:00 by the host's RTC, taken as UTC. False: no RTC or no valid date.
+ */
+bool rtc_read_epoch(int64_t *seconds);
+
+/* --- acpi.c, panic.c: the end ----------------------------------------------------------------- */
+
+_Noreturn void host_power_off(void);
+_Noreturn void host_reset(void);
+/* Says that the machine can be switched off, and halts for good. */
+_Noreturn void host_halt(void);
+/* A function that adds to a panic's report: the guest's last exits. It may itself fail. */
+void panic_set_extra(void (*print)(void));
+
+#endif

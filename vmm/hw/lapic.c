@@ -1,0 +1,195 @@
+/*
+ * The local APIC: lets the 8259s through (virtual wire), and its timer wakes a sleeping CPU. SDM
+ * "Advanced Programmable Interrupt Controller (APIC)". Whether it is in xAPIC or x2APIC mode is the
+ * firmware's choice; it is never switched off, because emulators can't switch it on again.
+ */
+#define LOG_MODULE "lapic"
+#include "hw/parts.h"
+
+#include "hw/cpu.h"
+#include "lib/log.h"
+
+#define APIC_BASE_X2APIC BIT64(10)
+#define APIC_BASE_ENABLE BIT64(11)
+#define APIC_BASE_MASK   0x000FFFFFFFFFF000ull
+
+enum lapic_register {
+    LAPIC_TPR = 0x080,
+    LAPIC_EOI = 0x0B0,
+    LAPIC_SVR = 0x0F0,
+    LAPIC_ISR = 0x100, /* eight, 10h apart */
+    LAPIC_LVT_TIMER = 0x320,
+    LAPIC_LVT_LINT0 = 0x350,
+    LAPIC_LVT_LINT1 = 0x360,
+    LAPIC_LVT_ERROR = 0x370,
+    LAPIC_TIMER_INITIAL = 0x380,
+    LAPIC_TIMER_CURRENT = 0x390,
+    LAPIC_TIMER_DIVIDE = 0x3E0
+};
+
+#define SVR_ENABLE         BIT(8)
+#define LVT_MASKED         BIT(16)
+#define LVT_NMI            (4u << 8)
+#define LVT_EXTINT         (7u << 8)
+#define LVT_TIMER_DEADLINE (2u << 17)
+#define DIVIDE_BY_1        0xBu
+
+#define CALIBRATE_FRACTION 1000u /* of a second: 1 ms */
+#define CALIBRATE_TRIES    3u
+
+static bool present, x2apic, deadline_mode;
+static hpa_t xapic;
+static uint64_t timer_per_tsc; /* one-shot mode: timer ticks << 32 per TSC tick */
+
+static uint32_t lapic_read(unsigned reg)
+{
+    if (x2apic)
+        return (uint32_t)rdmsr(MSR_IA32_X2APIC_BASE + reg / 16);
+    return *(volatile uint32_t *)(xapic + reg);
+}
+
+static void lapic_write(unsigned reg, uint32_t value)
+{
+    if (x2apic)
+        wrmsr(MSR_IA32_X2APIC_BASE + reg / 16, value);
+    else
+        *(volatile uint32_t *)(xapic + reg) = value;
+}
+
+void lapic_eoi(void)
+{
+    if (present)
+        lapic_write(LAPIC_EOI, 0);
+}
+
+/* Interrupts that the firmware took and never ended would block ours for ever. */
+static void end_leftovers(void)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        uint32_t in_service = 0;
+        for (unsigned n = 0; n < 8; n++)
+            in_service |= lapic_read(LAPIC_ISR + 0x10 * n);
+        if (!in_service)
+            return;
+        lapic_write(LAPIC_EOI, 0);
+    }
+}
+
+/* Timer ticks << 32 per TSC tick. The counter is read after the TSC, so a pause of the machine in
+ * between makes it more, never less. */
+static uint64_t measure_timer(void)
+{
+    uint64_t wait = time_tsc_hz() / CALIBRATE_FRACTION;
+
+    lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
+    uint64_t start = rdtsc(), now;
+    do
+        now = rdtsc();
+    while (now - start < wait);
+    uint64_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_CURRENT);
+    lapic_write(LAPIC_TIMER_INITIAL, 0);
+    return (ticks << 32) / (now - start);
+}
+
+static void calibrate_one_shot(void)
+{
+    lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
+    lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+    timer_per_tsc = UINT64_MAX;
+    for (unsigned i = 0; i < CALIBRATE_TRIES; i++)
+        timer_per_tsc = min_u64(timer_per_tsc, measure_timer());
+    log_info("timer at %llu MHz, one-shot",
+             (unsigned long long)((timer_per_tsc * (time_tsc_hz() / 1000000)) >> 32));
+}
+
+static void timer_fired(void)
+{
+    /* Its only purpose is to end a HLT. */
+}
+
+static void timer_init(void)
+{
+    irq_register(VECTOR_TIMER, timer_fired);
+    deadline_mode = hw_facts.tsc_deadline;
+    if (deadline_mode)
+        log_info("timer in TSC-deadline mode");
+    else
+        calibrate_one_shot();
+    lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
+}
+
+void lapic_init(void)
+{
+    uint64_t apic_base;
+
+    if (!rdmsr_safe(MSR_IA32_APIC_BASE, &apic_base) || !(apic_base & APIC_BASE_ENABLE)) {
+        log_warn("the local APIC is off: waiting keeps the CPU busy");
+        return;
+    }
+    x2apic = apic_base & APIC_BASE_X2APIC;
+    xapic = apic_base & APIC_BASE_MASK;
+    if (!x2apic && !paging_map_mmio(xapic, PAGE_SIZE)) {
+        log_warn("no memory to map the local APIC: waiting keeps the CPU busy");
+        return;
+    }
+    present = true;
+    lapic_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+    lapic_write(LAPIC_TPR, 0);
+    lapic_write(LAPIC_LVT_ERROR, LVT_MASKED | VECTOR_SPURIOUS);
+    lapic_write(LAPIC_LVT_LINT0, LVT_EXTINT);
+    lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
+    end_leftovers();
+    timer_init();
+}
+
+static void timer_arm(uint64_t tsc_deadline, uint64_t now)
+{
+    if (deadline_mode) {
+        wrmsr(MSR_IA32_TSC_DEADLINE, tsc_deadline);
+        return;
+    }
+    uint64_t delta = min_u64(tsc_deadline - now, UINT32_MAX);
+    uint64_t ticks = (uint64_t)(((unsigned __int128)delta * timer_per_tsc) >> 32);
+    /* A long wait ends early, which the caller expects; a zero would stop the timer. */
+    lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)min_u64(ticks + 1, UINT32_MAX));
+}
+
+static void timer_disarm(void)
+{
+    if (deadline_mode)
+        wrmsr(MSR_IA32_TSC_DEADLINE, 0);
+    else
+        lapic_write(LAPIC_TIMER_INITIAL, 0);
+}
+
+void hw_timer_arm(uint64_t tsc_deadline)
+{
+    if (!present)
+        return;
+    if (tsc_deadline == UINT64_MAX)
+        timer_disarm();
+    else
+        timer_arm(tsc_deadline, min_u64(rdtsc(), tsc_deadline));
+}
+
+void hw_sleep_until(uint64_t tsc_deadline)
+{
+    screen_sync();
+    serial_poll();
+    uint64_t now = rdtsc();
+    if (now >= tsc_deadline)
+        return;
+    bool armed = tsc_deadline != UINT64_MAX;
+    if (armed && !present) {
+        irq_window();
+        cpu_pause();
+        return;
+    }
+    if (armed)
+        timer_arm(tsc_deadline, now);
+    /* Interrupts are taken from the instruction after STI's successor on: none can slip in between
+     * the caller's checks and the HLT without ending it. */
+    __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
+    if (armed)
+        timer_disarm();
+}
