@@ -1,0 +1,120 @@
+/* VT-x behind the vendor boundary: probing, switching on, and the table of operations. */
+#include "virt/vmx/vmx.h"
+
+#include "virt/vmx/backend.h"
+#include "hw/cpu.h"
+
+#define CPUID_1_ECX_VMX BIT(5)
+#define CR4_VMXE        BIT64(13)
+
+static const char locked_off[] =
+    "VT-x is locked off by the firmware (IA32_FEATURE_CONTROL): switch on \"Intel Virtualization "
+    "Technology\" (VT-x, VMX) in the BIOS or UEFI setup, then power the machine off and on";
+
+/* SDM "Enabling and Entering VMX Operation". */
+static bool vmx_probe(struct cpu_facts *facts, const char **refusal)
+{
+    uint32_t regs[4];
+    cpuid(1, 0, regs);
+    if (!(regs[2] & CPUID_1_ECX_VMX)) {
+        *refusal = "this CPU has no VT-x: use one that has, or switch it on in the firmware, the "
+                   "emulator or the outer hypervisor";
+        return false;
+    }
+    uint64_t control;
+    if (!rdmsr_safe(MSR_IA32_FEATURE_CONTROL, &control)) {
+        *refusal = "CPUID shows VT-x but IA32_FEATURE_CONTROL can't be read: the outer hypervisor "
+                   "offers VT-x only in part";
+        return false;
+    }
+    if ((control & FEATURE_CONTROL_LOCK) && !(control & FEATURE_CONTROL_VMX_NON_SMX)) {
+        *refusal = locked_off;
+        return false;
+    }
+    *refusal = vmx_caps_read(&vmx_caps);
+    facts->rdtscp &= vmx_caps.rdtscp; /* without their controls these instructions are #UD */
+    facts->invpcid &= vmx_caps.invpcid;
+    facts->xsaves &= vmx_caps.xsaves;
+    return *refusal == NULL;
+}
+
+static bool vmxon(hpa_t region)
+{
+    bool ok;
+    __asm__ volatile("vmxon %1" : "=@cca"(ok) : "m"(region) : "memory");
+    return ok;
+}
+
+static bool vmx_cpu_enable(struct frame_source *frames, const char **refusal)
+{
+    uint64_t control = rdmsr(MSR_IA32_FEATURE_CONTROL);
+    if (!(control & FEATURE_CONTROL_LOCK))
+        wrmsr(MSR_IA32_FEATURE_CONTROL,
+              control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NON_SMX);
+
+    write_cr0((read_cr0() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
+    write_cr4((read_cr4() | vmx_caps.cr4_fixed0 | CR4_VMXE) & vmx_caps.cr4_fixed1);
+
+    hpa_t region = frames->alloc(frames->ctx);
+    if (!region) {
+        *refusal = "no memory left for the VMXON region";
+        return false;
+    }
+    *(uint32_t *)region = vmx_caps.revision_id;
+    if (!vmxon(region)) {
+        *refusal = "VMXON failed: the firmware or an outer hypervisor already uses VT-x";
+        return false;
+    }
+    return true;
+}
+
+static bool vmx_can_take(struct vcpu *vcpu, enum vwindow window)
+{
+    if (vcpu->inject.type != VEVENT_NONE)
+        return false;
+    uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+    if (window == VWINDOW_NMI)
+        return !(blocking &
+                 (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI));
+    return (vcpu->rflags & RFLAGS_IF) &&
+           !(blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+}
+
+static void vmx_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
+{
+    struct vmx_vcpu *state = vmx_state(vcpu);
+    uint32_t bit = CPU_INTERRUPT_WINDOW;
+    /* Without virtual NMIs there is no NMI window; an interrupt window comes no earlier. */
+    if (window == VWINDOW_NMI && vmx_caps.virtual_nmis)
+        bit = CPU_NMI_WINDOW;
+    uint32_t controls = wanted ? state->cpu_controls | bit : state->cpu_controls & ~bit;
+    if (controls != state->cpu_controls) {
+        state->cpu_controls = controls;
+        vmwrite(VMCS_CPU_CONTROLS, controls);
+    }
+}
+
+static void vmx_set_deadline(struct vcpu *vcpu, uint64_t tsc)
+{
+    vmx_state(vcpu)->deadline_tsc = tsc;
+}
+
+const struct backend vmx_backend = {
+    .name = "VT-x",
+    .probe = vmx_probe,
+    .cpu_enable = vmx_cpu_enable,
+    .vcpu_init = vmx_vcpu_init,
+    .vcpu_reset = vmx_vcpu_reset,
+    .run = vmx_run,
+    .reg_get = vmx_reg_get,
+    .reg_set = vmx_reg_set,
+    .seg_get = vmx_seg_get,
+    .seg_set = vmx_seg_set,
+    .can_take = vmx_can_take,
+    .want_window = vmx_want_window,
+    .set_deadline = vmx_set_deadline,
+    .map = vmx_map,
+    .flush = vmx_flush,
+    .dump = vmx_dump,
+    .msr_open = vmx_msr_open,
+};

@@ -1,0 +1,96 @@
+; The door between host and guest. SDM "VM Entries", "VM Exits".
+;
+; Only the general registers are moved here: the VMM is built without FPU and vector code, so the
+; guest's x87, SSE and AVX state, its DR0-DR3, DR6, CR2 and the syscall MSRs stay live in the CPU
+; across an exit.
+
+bits 64
+default rel
+
+section .text
+
+VMCS_HOST_RSP equ 0x6C14
+
+; struct vcpu begins with gpr[16] in instruction-encoding order (virt/vcpu.h)
+%define GPR(n) [rdi + (n) * 8]
+
+; int vmx_enter(struct vcpu *vcpu [rdi], bool launched [esi], uint64_t *host_rsp [rdx])
+global vmx_enter
+vmx_enter:
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    push rdi
+
+    ; The stack is at the same depth nearly always: spare the VMWRITE.
+    cmp [rdx], rsp
+    je .host_rsp_set
+    mov [rdx], rsp
+    mov eax, VMCS_HOST_RSP
+    vmwrite rax, rsp
+.host_rsp_set:
+    cmp sil, 1                  ; CF = not launched yet; MOV keeps the flags
+    mov rax, GPR(0)
+    mov rcx, GPR(1)
+    mov rdx, GPR(2)
+    mov rbx, GPR(3)
+    mov rbp, GPR(5)
+    mov rsi, GPR(6)
+    mov r8,  GPR(8)
+    mov r9,  GPR(9)
+    mov r10, GPR(10)
+    mov r11, GPR(11)
+    mov r12, GPR(12)
+    mov r13, GPR(13)
+    mov r14, GPR(14)
+    mov r15, GPR(15)
+    mov rdi, GPR(7)
+    jc .launch
+    vmresume
+    jmp .failed
+.launch:
+    vmlaunch
+.failed:
+    ; Still in the host: CF is VMfailInvalid, ZF is VMfailValid. The guest's registers are in
+    ; struct vcpu already; the host's callee-saved ones come back from the stack.
+    mov eax, 1
+    mov ecx, 2
+    cmovz eax, ecx
+    pop rdi
+    jmp restore
+
+; VMCS_HOST_RIP. RSP is what vmx_enter left; every other general register is the guest's.
+global vmx_exit_point
+vmx_exit_point:
+    push rdi
+    mov rdi, [rsp + 8]
+    mov GPR(0), rax
+    mov GPR(1), rcx
+    mov GPR(2), rdx
+    mov GPR(3), rbx
+    mov GPR(5), rbp
+    mov GPR(6), rsi
+    mov GPR(8), r8
+    mov GPR(9), r9
+    mov GPR(10), r10
+    mov GPR(11), r11
+    mov GPR(12), r12
+    mov GPR(13), r13
+    mov GPR(14), r14
+    mov GPR(15), r15
+    pop qword GPR(7)
+    pop rdi
+    xor eax, eax
+restore:
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits

@@ -1,0 +1,104 @@
+/* What the files of virt/vmx share; nobody else includes this. */
+#ifndef VIRT_VMX_VMX_H
+#define VIRT_VMX_VMX_H
+
+#include "virt/vcpu.h"
+#include "virt/vmx/regs.h"
+
+/* --- caps.c: what this CPU's VT-x can do ------------------------------------------------------ */
+
+struct vmx_caps {
+    uint32_t revision_id;
+    bool ins_outs_info;
+    bool preemption_timer, virtual_nmis, vpid, wbinvd, rdtscp, invpcid, xsaves, host_pat;
+    unsigned preemption_shift; /* the timer counts TSC ticks >> shift */
+    uint64_t ept_cap;
+    uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+    /* The control words to load: what we want, with the bits that must be 1. */
+    uint32_t pin, cpu, cpu2, exit, entry;
+};
+
+/* Reads the capability MSRs and settles the control words. NULL, or the sentence that names the
+ * missing feature. SDM "VMX Capability Reporting Facility". */
+const char *vmx_caps_read(struct vmx_caps *caps);
+
+extern struct vmx_caps vmx_caps;
+
+/* --- the vCPU's VT-x state -------------------------------------------------------------------- */
+
+struct vmx_vcpu {
+    hpa_t vmcs;
+    hpa_t ept_root;
+    uint8_t *msr_bitmap;
+    struct frame_source frames;
+    uint64_t deadline_tsc;
+    /* What the VMCS holds, so that only changes are written. */
+    uint64_t loaded_rip, loaded_rsp, loaded_rflags;
+    uint64_t host_rsp;
+    uint32_t cpu_controls, entry_controls;
+    uint64_t cr0_mask, cr4_mask;
+    bool launched;
+};
+
+_Static_assert(sizeof(struct vmx_vcpu) <= VCPU_BACKEND_STATE_SIZE, "enlarge the backend's state");
+
+static inline struct vmx_vcpu *vmx_state(struct vcpu *vcpu)
+{
+    return (struct vmx_vcpu *)vcpu->backend_state;
+}
+
+/* --- instructions ----------------------------------------------------------------------------- */
+
+static inline uint64_t vmread(uint64_t field)
+{
+    uint64_t value;
+    __asm__ volatile("vmread %1, %0" : "=r"(value) : "r"(field) : "cc");
+    return value;
+}
+
+static inline void vmwrite(uint64_t field, uint64_t value)
+{
+    __asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(value) : "cc", "memory");
+}
+
+/* entry.asm: loads the guest's GPRs and enters. 0: a VM exit happened; 1: VMfailInvalid;
+ * 2: VMfailValid (VMCS_INSTRUCTION_ERROR tells why). */
+int vmx_enter(struct vcpu *vcpu, bool launched, uint64_t *host_rsp);
+void vmx_exit_point(void);
+
+/* --- control.c ---------------------------------------------------------------------------------
+ */
+
+bool vmx_vcpu_init(struct vcpu *vcpu, struct frame_source *frames);
+void vmx_vcpu_reset(struct vcpu *vcpu);
+void vmx_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes);
+
+/* --- state.c: guest registers -------------------------------------------------------------------
+ */
+
+uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg);
+void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value);
+void vmx_seg_get(struct vcpu *vcpu, enum vseg_name name, struct vseg *seg);
+void vmx_seg_set(struct vcpu *vcpu, enum vseg_name name, const struct vseg *seg);
+
+/* --- exit.c -------------------------------------------------------------------------------------
+ */
+
+void vmx_run(struct vcpu *vcpu, struct vexit *exit);
+
+/* --- paging.c: EPT ------------------------------------------------------------------------------
+ */
+
+bool vmx_ept_init(struct vmx_vcpu *state);
+uint64_t vmx_eptp(const struct vmx_vcpu *state);
+bool vmx_map(struct vcpu *vcpu, const struct mapping *mapping);
+void vmx_flush(struct vcpu *vcpu);
+void vmx_flush_linear(struct vcpu *vcpu); /* the guest's own translations, after CR writes */
+
+/* --- dump.c -------------------------------------------------------------------------------------
+ */
+
+void vmx_dump(struct vcpu *vcpu, uint64_t error);
+const char *vmx_instruction_error_name(uint64_t error);
+
+#endif
