@@ -1,0 +1,206 @@
+/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_common.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
+#include "pc/pc.h"
+
+#include "dev/ramdisk.h"
+#include "lib/bits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The whole machine under a guest that writes anything anywhere: ports, BARs, the memory in which
+ * its rings lie; with time, keys and serial bytes coming in. Each operation is an opcode byte and
+ * its operands. After each one the wires must agree with the devices.
+ */
+
+#define RAM_SIZE  0x180000u
+#define DISK_SIZE 2048u
+
+static struct pc pc;
+static struct vcpu vcpu;
+static vtime_t time_ns;
+
+struct input {
+    const uint8_t *data;
+    size_t size;
+};
+
+static void check(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+/* Little-endian; zeros behind the end. */
+static uint64_t take(struct input *input, unsigned bytes)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < bytes && input->size; i++) {
+        value |= (uint64_t)*input->data++ << (8 * i);
+        input->size--;
+    }
+    return value;
+}
+
+static vtime_t now(void *ctx)
+{
+    (void)ctx;
+    return time_ns;
+}
+
+static void drop_byte(void *ctx, uint8_t byte)
+{
+    (void)ctx;
+    (void)byte;
+}
+
+static void feed(void *ctx)
+{
+    (void)ctx;
+    pc_serial_rx(&pc, 0x5A);
+    pc_keyboard_scancode(&pc, 0x1E);
+}
+
+static bool pin(unsigned irq)
+{
+    const struct pic_chip *chip = irq < 8 ? &pc.pic.master : &pc.pic.slave;
+    return chip->lines >> (irq & 7) & 1;
+}
+
+static void check_wires(void)
+{
+    check(vcpu.irq_high == pic8259_irq_cause(&pc.pic));
+    check(pin(0) == pit8254_irq_cause(&pc.pit));
+    check(pin(1) == i8042_kbd_irq_cause(&pc.i8042));
+    check(pin(4) == uart16550_irq_level(&pc.com1));
+    check(pin(8) == rtc146818_irq_cause(&pc.rtc));
+    check(pin(9) == acpi_pm_irq_cause(&pc.pm));
+    check(pin(10) == ((pc.intx & 0xA) != 0));
+    check(pin(11) == ((pc.intx & 0x5) != 0));
+    check(pin(12) == i8042_aux_irq_cause(&pc.i8042));
+    check(pc.stop == VM_RUNNING || pc.stop == VM_STOP_POWER_OFF || pc.stop == VM_STOP_RESET);
+}
+
+static void check_buses(void)
+{
+    for (unsigned i = 0; i < pc.mmio.range_count; i++) {
+        const struct iobus_range *range = &pc.mmio.range[i];
+
+        check(range->base >= 0xC0000000 && range->base + range->size_bytes <= 0xFEC00000);
+        check(i == 0 || range[-1].base + range[-1].size_bytes <= range->base);
+    }
+    check(pc.pio.range_count >= 12);
+}
+
+/* Ports that exist are likelier than others. */
+static uint16_t take_port(struct input *input)
+{
+    static const uint16_t known[] = {0x20,  0x21,  0xA0,  0xA1,  0x4D0, 0x4D1, 0x40,  0x42,
+                                     0x43,  0x61,  0x60,  0x64,  0x70,  0x71,  0x3F8, 0x3F9,
+                                     0x3FA, 0x3FB, 0x3FC, 0x3FD, 0x600, 0x602, 0x604, 0x608,
+                                     0xCF8, 0xCF9, 0xCFC, 0xCFD, 0xCFE, 0x92};
+    uint8_t choice = (uint8_t)take(input, 1);
+
+    return choice < 0xF0 ? known[choice % ARRAY_SIZE(known)] : (uint16_t)take(input, 2);
+}
+
+static void one_operation(struct input *input)
+{
+    uint8_t op = (uint8_t)take(input, 1);
+    unsigned size = 1u << (op >> 4 & 3);
+    char error[BZIMAGE_ERROR_SIZE];
+    uint8_t bytes[16];
+    uint64_t value;
+    gpa_t gpa;
+
+    switch (op & 7) {
+    case 0:
+        value = vcpu.hooks.pio_read(&pc, take_port(input), size > 4 ? 4 : size);
+        check(value <= size_mask(size));
+        break;
+    case 1:
+    case 2: {
+        uint16_t port = take_port(input);
+        size = size > 4 ? 4 : size;
+        vcpu.hooks.pio_write(&pc, port, size, (uint32_t)take(input, size));
+        break;
+    }
+    case 3:
+        gpa = 0xC0000000 + take(input, 2);
+        if (op & 0x80)
+            vcpu.hooks.mmio_write(&pc, gpa, size, take(input, size));
+        else if (vcpu.hooks.mmio_read(&pc, gpa, size, &value))
+            check(value <= size_mask(size));
+        break;
+    case 4:
+        time_ns += take(input, op >> 5);
+        vcpu.hooks.advance(&pc, time_ns);
+        check(vcpu.hooks.next_deadline(&pc) > time_ns);
+        break;
+    case 5:
+        value = take(input, 1);
+        if (op & 0x80)
+            pc_serial_rx(&pc, (uint8_t)value);
+        else
+            pc_keyboard_scancode(&pc, (uint8_t)value);
+        break;
+    case 6:
+        /* Rings of a page or two: the addresses collide often. */
+        gpa = 0x100000 + (take(input, 2) & 0x1FFF);
+        for (unsigned i = 0; i < sizeof(bytes); i++)
+            bytes[i] = (uint8_t)take(input, 1);
+        vcpu.hooks.mem_write(&pc, gpa, bytes, sizeof(bytes));
+        break;
+    case 7:
+        if (vcpu.irq_high)
+            check((unsigned)vcpu.hooks.irq_ack(&pc) < 256);
+        else if (op & 0x80)
+            pc_power_button(&pc);
+        else if (op & 0x40)
+            check(!pc_reset(&pc, error)); /* there is no kernel file */
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint8_t dsdt[36] = {'D', 'S', 'D', 'T', 36};
+    struct input input = {data, size};
+    uint8_t *ram = calloc(1, RAM_SIZE);
+    uint8_t *medium = calloc(2, DISK_SIZE);
+    struct gmem gmem = {1, {{0, RAM_SIZE, ram}}};
+    struct ramdisk ramdisk[2];
+    struct blk_backend disk[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        ramdisk_init(&ramdisk[i], medium + i * DISK_SIZE, DISK_SIZE, i == 1, "disk");
+        disk[i] = ramdisk[i].backend;
+    }
+    struct pc_config config = {
+        .gmem = &gmem,
+        .memory_bytes = RAM_SIZE,
+        .kernel = {"vmlinuz", dsdt, sizeof(dsdt)},
+        .cmdline = "",
+        .dsdt = dsdt,
+        .dsdt_size_bytes = sizeof(dsdt),
+        .disk = disk,
+        .disk_count = 2,
+        .com1 = {drop_byte, NULL},
+        .rtc_epoch_s = 1767225600,
+        .now = now,
+        .host_events = feed,
+    };
+    memset(&vcpu, 0, sizeof(vcpu));
+    time_ns = 0;
+    pc_init(&pc, &config);
+    pc_connect(&pc, &vcpu);
+    while (input.size) {
+        one_operation(&input);
+        check_wires();
+        check_buses();
+    }
+    free(medium);
+    free(ram);
+    return 0;
+}

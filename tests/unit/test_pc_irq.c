@@ -1,0 +1,182 @@
+/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_common.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
+/* The interrupts and deadlines of the machine. */
+#include "pc_fixture.h"
+
+static void com1_interrupts_on_irq_4(void **state)
+{
+    (void)state;
+    init_pics();
+    out(0x3FC, 1, 0x08); /* OUT2 */
+    out(0x3F9, 1, 0x01); /* received data */
+    assert_false(vcpu.irq_high);
+    assert_true(pc_serial_rx(&pc, 'x'));
+    assert_true(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x34);
+    assert_false(vcpu.irq_high);
+    assert_int_equal(in(0x3F8, 1), 'x');
+    out(0x3F8, 1, 'y');
+    assert_int_equal(sent[0], 'y');
+    assert_int_equal(sent_count, 1);
+}
+
+static void com1_refuses_when_full_and_asks_for_more(void **state)
+{
+    unsigned taken = 0;
+
+    (void)state;
+    out(0x3FA, 1, 0x01); /* FIFO on */
+    while (taken < 100 && pc_serial_rx(&pc, (uint8_t)taken))
+        taken++;
+    assert_int_equal(taken, 16);
+    assert_int_equal(host_events_calls, 0);
+    for (unsigned i = 0; i < 16; i++)
+        assert_int_equal(in(0x3F8, 1), i);
+    assert_true(host_events_calls > 0);
+    assert_true(pc_serial_rx(&pc, 0));
+}
+
+static void the_keyboard_interrupts_on_irq_1(void **state)
+{
+    (void)state;
+    init_pics();
+    out(0x64, 1, 0x60); /* command byte: translate, interrupt */
+    out(0x60, 1, 0x41);
+    assert_true(pc_keyboard_scancode(&pc, 0x1E)); /* A */
+    assert_true(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x31);
+    assert_int_equal(in(0x60, 1), 0x1E);
+}
+
+static void the_pit_interrupts_on_irq_0_at_its_deadline(void **state)
+{
+    (void)state;
+    init_pics();
+    out(0x43, 1, 0x34); /* counter 0, mode 2 */
+    out(0x40, 1, 11932 & 0xFF);
+    out(0x40, 1, 11932 >> 8); /* 100 Hz */
+    assert_in_range(deadline() - time_ns, 9990000, 10010000);
+    pass_time(5000000);
+    assert_false(vcpu.irq_high);
+    pass_time(deadline() - time_ns);
+    assert_true(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x30);
+    assert_true(deadline() > time_ns);
+}
+
+static void the_deadline_is_computed_again_only_after_a_change(void **state)
+{
+    vtime_t before;
+
+    (void)state;
+    out(0x43, 1, 0x34);
+    out(0x40, 1, 0x00);
+    out(0x40, 1, 0x10);
+    before = deadline();
+    /* Behind the machine's back: nothing but an access or advance() may look at a device. */
+    memset(&pc.pit.counter[0], 0, sizeof(pc.pit.counter[0]));
+    assert_true(deadline() == before);
+    in(0x80, 1);
+    assert_true(deadline() != before);
+    before = deadline();
+    pc.deadline = 5;
+    assert_int_equal(deadline(), 5);
+    pass_time(0);
+    assert_true(deadline() == before);
+}
+
+/* Counter 0 without a count: the PIT has nothing to say. */
+static void stop_the_pit(void)
+{
+    out(0x43, 1, 0x30);
+}
+
+static void a_machine_at_rest_has_no_deadline(void **state)
+{
+    (void)state;
+    stop_the_pit();
+    assert_true(deadline() == UINT64_MAX);
+}
+
+static void the_rtc_interrupts_on_irq_8_at_its_deadline(void **state)
+{
+    (void)state;
+    init_pics();
+    stop_the_pit();
+    out(0x70, 1, 0x0A);
+    out(0x71, 1, 0x26); /* 1024 Hz */
+    out(0x70, 1, 0x0B);
+    out(0x71, 1, 0x42); /* PIE, 24 hours */
+    assert_in_range(deadline(), time_ns + 1, time_ns + 976563);
+    pass_time(deadline() - time_ns);
+    assert_true(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x38);
+}
+
+static void the_pm_timer_raises_the_sci_when_bit_31_changes(void **state)
+{
+    (void)state;
+    init_pics();
+    stop_the_pit();
+    out(0x602, 2, 0x0001);                                 /* TMR_EN */
+    assert_in_range(deadline() / 1000000, 599932, 599934); /* 2^31 / 3579545 Hz */
+    pass_time(deadline() - time_ns);
+    assert_true(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x39);
+    assert_int_equal(in(0x600, 2) & 1, 1);
+}
+
+static void intx_links_share_their_pins_as_a_wired_or(void **state)
+{
+    const struct irq_line *link = pc.pci.wiring.intx;
+
+    (void)state;
+    init_pics();
+    irq_set(&link[1], true);
+    irq_set(&link[3], true);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x3A); /* IRQ 10 */
+    irq_set(&link[1], false);
+    out(0xA0, 1, 0x20);
+    out(0x20, 1, 0x20);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x3A); /* the other link still wants it */
+    irq_set(&link[3], false);
+    out(0xA0, 1, 0x20);
+    out(0x20, 1, 0x20);
+    assert_false(vcpu.irq_high);
+    irq_set(&link[0], true);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x3B); /* IRQ 11 */
+    irq_set(&link[2], true);
+    irq_set(&link[0], false);
+    out(0xA0, 1, 0x20);
+    out(0x20, 1, 0x20);
+    assert_true(vcpu.irq_high);
+}
+
+static void the_power_button_raises_the_sci(void **state)
+{
+    (void)state;
+    init_pics();
+    out(0x602, 2, 0x0100); /* PWRBTN_EN */
+    pc_power_button(&pc);
+    assert_true(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x39); /* IRQ 9 */
+    out(0x600, 2, 0x0100);
+    assert_int_equal(in(0x600, 2) & 0x0100, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(com1_interrupts_on_irq_4),
+        T(com1_refuses_when_full_and_asks_for_more),
+        T(the_keyboard_interrupts_on_irq_1),
+        T(the_pit_interrupts_on_irq_0_at_its_deadline),
+        T(the_deadline_is_computed_again_only_after_a_change),
+        T(a_machine_at_rest_has_no_deadline),
+        T(the_rtc_interrupts_on_irq_8_at_its_deadline),
+        T(the_pm_timer_raises_the_sci_when_bit_31_changes),
+        T(intx_links_share_their_pins_as_a_wired_or),
+        T(the_power_button_raises_the_sci),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,164 @@
+/*
+ * ACPI, the fixed tables: ACPI Specification 5.0, "Root System Description Pointer (RSDP)",
+ * "Fixed ACPI Description Table (FADT)", "Firmware ACPI Control Structure (FACS)". The DSDT is
+ * compiled from acpi/dsdt.asl; only the FADT points to it, so its bytes are taken as they are.
+ *
+ * There is no MADT: the guest has no local APIC yet, and a MADT would announce one.
+ */
+#include "pc/acpi.h"
+
+#include "lib/mem.h"
+#include "pc/layout.h"
+
+/* Offsets from PC_FIRMWARE_BASE. The RSDP comes first: it is searched for on 16-byte boundaries
+ * from E0000h up. The FACS must be aligned to 64 bytes. */
+#define AT_RSDP 0x000u
+#define AT_RSDT 0x040u
+#define AT_XSDT 0x080u
+#define AT_FADT 0x0C0u
+#define AT_FACS 0x200u
+#define AT_DSDT 0x240u
+#define AREA    (PC_LOW_MEGABYTE - PC_FIRMWARE_BASE)
+
+#define HEADER_SIZE 36u
+#define RSDP_SIZE   36u
+#define RSDT_SIZE   (HEADER_SIZE + 4u)
+#define XSDT_SIZE   (HEADER_SIZE + 8u)
+#define FADT_SIZE   268u /* revision 5 */
+#define FACS_SIZE   64u
+
+/* FADT, "Fixed ACPI Description Table Fixed Feature Flags". */
+#define FADT_WBINVD        BIT(0)
+#define FADT_PROC_C1       BIT(2)
+#define FADT_SLP_BUTTON    BIT(5) /* set: no sleep button in PM1 */
+#define FADT_FIX_RTC       BIT(6) /* set: no RTC wake status in PM1 */
+#define FADT_TMR_VAL_EXT   BIT(8) /* the PM timer has 32 bits */
+#define FADT_RESET_REG_SUP BIT(10)
+
+/* FADT, "IA-PC Boot Architecture Flags". */
+#define BOOT_LEGACY_DEVICES BIT(0)
+#define BOOT_8042           BIT(1)
+#define BOOT_NO_VGA         BIT(2)
+#define BOOT_NO_MSI         BIT(3)
+
+#define GAS_SYSTEM_IO 1u
+
+/* C-states slower than these (microseconds) don't exist, says the FADT. */
+#define NO_C2_LATENCY 0xFFFFu
+#define NO_C3_LATENCY 0xFFFFu
+
+/* The byte of CMOS memory that counts centuries, by PC tradition. */
+#define CMOS_CENTURY 0x32u
+
+#define RESET_VALUE 0x06u /* a full reset through port CF9h */
+
+static uint8_t checksum(const uint8_t *bytes, unsigned size)
+{
+    uint8_t sum = 0;
+
+    for (unsigned i = 0; i < size; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    return (uint8_t)-sum;
+}
+
+/* "System Description Table Header"; table_seal() adds the checksum when the body is complete. */
+static void table_begin(uint8_t *table, const char *signature, uint32_t size, uint8_t revision)
+{
+    memset(table, 0, size);
+    memcpy(table, signature, 4);
+    store_le32(table + 4, size);
+    table[8] = revision;
+    memcpy(table + 10, "PXHV  ", 6);
+    memcpy(table + 16, "PXHVPC  ", 8);
+    store_le32(table + 24, 1);
+    memcpy(table + 28, "PXHV", 4);
+    store_le32(table + 32, 1);
+}
+
+static void table_seal(uint8_t *table)
+{
+    table[9] = 0;
+    table[9] = checksum(table, load_le32(table + 4));
+}
+
+static void write_rsdp(uint8_t *rsdp)
+{
+    memset(rsdp, 0, RSDP_SIZE);
+    memcpy(rsdp, "RSD PTR ", 8);
+    memcpy(rsdp + 9, "PXHV  ", 6);
+    rsdp[15] = 2;
+    store_le32(rsdp + 16, PC_FIRMWARE_BASE + AT_RSDT);
+    store_le32(rsdp + 20, RSDP_SIZE);
+    store_le64(rsdp + 24, PC_FIRMWARE_BASE + AT_XSDT);
+    /* Two checksums: of ACPI 1.0's 20 bytes, then of the whole with the first in it. */
+    rsdp[8] = checksum(rsdp, 20);
+    rsdp[32] = checksum(rsdp, RSDP_SIZE);
+}
+
+/* "Generic Address Structure": access size 1 byte, 2 words, 3 dwords. */
+static void write_gas(uint8_t *gas, uint16_t port, uint8_t bits, uint8_t access)
+{
+    gas[0] = GAS_SYSTEM_IO;
+    gas[1] = bits;
+    gas[2] = 0;
+    gas[3] = access;
+    store_le64(gas + 4, port);
+}
+
+static void write_fadt(uint8_t *fadt)
+{
+    table_begin(fadt, "FACP", FADT_SIZE, 5);
+    store_le32(fadt + 36, PC_FIRMWARE_BASE + AT_FACS);
+    store_le32(fadt + 40, PC_FIRMWARE_BASE + AT_DSDT);
+    fadt[45] = 1; /* Preferred_PM_Profile: desktop */
+    store_le16(fadt + 46, PC_IRQ_SCI);
+    store_le32(fadt + 56, PC_PORT_PM);     /* PM1a_EVT_BLK */
+    store_le32(fadt + 64, PC_PORT_PM + 4); /* PM1a_CNT_BLK */
+    store_le32(fadt + 76, PC_PORT_PM + 8); /* PM_TMR_BLK */
+    fadt[88] = 4;                          /* PM1_EVT_LEN */
+    fadt[89] = 2;                          /* PM1_CNT_LEN */
+    fadt[91] = 4;                          /* PM_TMR_LEN */
+    store_le16(fadt + 96, NO_C2_LATENCY);
+    store_le16(fadt + 98, NO_C3_LATENCY);
+    fadt[108] = CMOS_CENTURY;
+    store_le16(fadt + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA | BOOT_NO_MSI);
+    store_le32(fadt + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC |
+                               FADT_TMR_VAL_EXT | FADT_RESET_REG_SUP);
+    write_gas(fadt + 116, PC_PORT_RESET, 8, 1);
+    fadt[128] = RESET_VALUE;
+    /* X_FIRMWARE_CTRL stays 0: only one of the two FACS pointers may be set. */
+    store_le64(fadt + 140, PC_FIRMWARE_BASE + AT_DSDT);
+    write_gas(fadt + 148, PC_PORT_PM, 32, 2);
+    write_gas(fadt + 172, PC_PORT_PM + 4, 16, 2);
+    write_gas(fadt + 208, PC_PORT_PM + 8, 32, 3);
+    table_seal(fadt);
+}
+
+gpa_t acpi_write(const struct gmem *gmem, const uint8_t *dsdt, uint64_t dsdt_size_bytes)
+{
+    uint8_t *area = gmem_ptr(gmem, PC_FIRMWARE_BASE, AREA);
+
+    if (!area || dsdt_size_bytes < HEADER_SIZE || dsdt_size_bytes > AREA - AT_DSDT ||
+        memcmp(dsdt, "DSDT", 4) != 0 || load_le32(dsdt + 4) != dsdt_size_bytes)
+        return 0;
+
+    memset(area, 0, AREA);
+    memcpy(area + AT_DSDT, dsdt, dsdt_size_bytes);
+
+    memcpy(area + AT_FACS, "FACS", 4);
+    store_le32(area + AT_FACS + 4, FACS_SIZE);
+    area[AT_FACS + 32] = 2;
+
+    write_fadt(area + AT_FADT);
+
+    table_begin(area + AT_RSDT, "RSDT", RSDT_SIZE, 1);
+    store_le32(area + AT_RSDT + HEADER_SIZE, PC_FIRMWARE_BASE + AT_FADT);
+    table_seal(area + AT_RSDT);
+
+    table_begin(area + AT_XSDT, "XSDT", XSDT_SIZE, 1);
+    store_le64(area + AT_XSDT + HEADER_SIZE, PC_FIRMWARE_BASE + AT_FADT);
+    table_seal(area + AT_XSDT);
+
+    write_rsdp(area + AT_RSDP);
+    return PC_FIRMWARE_BASE + AT_RSDP;
+}

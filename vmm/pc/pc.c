@@ -1,0 +1,249 @@
+/*
+ * The whole machine: which device answers at which port, drives which interrupt input, and what it
+ * is connected to. layout.h holds the numbers, acpi/dsdt.asl tells them to the guest.
+ */
+#include "pc/pc.h"
+
+#include "dev/i8042_regs.h"
+#include "dev/pic8259_regs.h"
+#include "dev/pit8254_regs.h"
+#include "lib/assert.h"
+#include "lib/fmt.h"
+#define LOG_MODULE "pc"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "pc/firmware.h"
+#include "pc/layout.h"
+
+/* PCI slots 1, 2, ... hold the disks: each letter of INTA is a link, link n serves slots n, n + 4.
+ */
+#define FIRST_DISK_SLOT 1u
+
+/* --- wires ------------------------------------------------------------------------------------ */
+
+static vtime_t now(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pc->config.now(pc->config.now_ctx);
+}
+
+/* The PIC's INT pin. */
+static void set_intr(void *ctx, unsigned pin, bool high)
+{
+    struct pc *pc = ctx;
+
+    (void)pin;
+    if (pc->vcpu)
+        pc->vcpu->irq_high = high;
+}
+
+/* Two INTx links share a PIC input, so that it sees their wired OR. */
+static void set_intx(void *ctx, unsigned link, bool high)
+{
+    struct pc *pc = ctx;
+    unsigned irq = pc_pci_irq(link);
+    bool any = false;
+
+    pc->intx = (uint8_t)((pc->intx & ~BIT(link)) | (high ? BIT(link) : 0));
+    for (unsigned i = 0; i < PCI_INTX_LINK_COUNT; i++)
+        any |= pc_pci_irq(i) == irq && pc->intx & BIT(i);
+    pic8259_set_irq(&pc->pic, irq, any);
+}
+
+/* The first request wins: what follows it in the same exit comes from a machine that is off. */
+static void request(struct pc *pc, enum vm_stop stop)
+{
+    if (pc->stop == VM_RUNNING)
+        pc->stop = stop;
+}
+
+static void request_power_off(void *ctx)
+{
+    request(ctx, VM_STOP_POWER_OFF);
+}
+
+static void request_reset(void *ctx)
+{
+    request(ctx, VM_STOP_RESET);
+}
+
+static void note_room(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    pc->room = true;
+}
+
+static void report_fault(void *ctx, const char *device, const char *reason)
+{
+    (void)ctx;
+    log_warn("%s stopped until the guest resets it: %s", device, reason);
+}
+
+/* --- the wiring ------------------------------------------------------------------------------- */
+
+static void init_devices(struct pc *pc)
+{
+    struct irq_line intr = {set_intr, pc, 0};
+    struct irq_line timer = {pic8259_set_irq, &pc->pic, PC_IRQ_TIMER};
+    struct irq_line keyboard = {pic8259_set_irq, &pc->pic, PC_IRQ_KEYBOARD};
+    struct irq_line aux = {pic8259_set_irq, &pc->pic, PC_IRQ_AUX};
+    struct irq_line com1 = {pic8259_set_irq, &pc->pic, PC_IRQ_COM1};
+    struct irq_line rtc = {pic8259_set_irq, &pc->pic, PC_IRQ_RTC};
+    struct irq_line sci = {pic8259_set_irq, &pc->pic, PC_IRQ_SCI};
+    struct signal_line reset = {request_reset, pc};
+    struct signal_line power_off = {request_power_off, pc};
+    struct signal_line room = {note_room, pc};
+
+    struct rtc146818_config rtc_config = {
+        .epoch_s = pc->config.rtc_epoch_s,
+        .ram_below_4g_bytes = pc_low_ram_bytes(pc->config.memory_bytes),
+        .ram_above_4g_bytes = pc_high_ram_bytes(pc->config.memory_bytes),
+    };
+
+    pic8259_init(&pc->pic, intr);
+    pit8254_init(&pc->pit, timer);
+    i8042_init(&pc->i8042, keyboard, aux, reset, room);
+    rtc146818_init(&pc->rtc, rtc, &rtc_config);
+    uart16550_init(&pc->com1, com1, pc->config.com1, room);
+    acpi_pm_init(&pc->pm, sci, power_off);
+    reset_ports_init(&pc->reset_ports, reset);
+}
+
+static void init_ports(struct pc *pc)
+{
+    const struct {
+        uint16_t port, count;
+        const struct dev_ops *ops;
+        void *dev;
+        uint32_t offset;
+    } wiring[] = {
+        {PC_PORT_PIC_MASTER, 2, &pic8259_ops, &pc->pic, PIC_MASTER_COMMAND},
+        {PC_PORT_PIC_SLAVE, 2, &pic8259_ops, &pc->pic, PIC_SLAVE_COMMAND},
+        {PC_PORT_ELCR, 2, &pic8259_ops, &pc->pic, PIC_MASTER_ELCR},
+        {PC_PORT_PIT, 4, &pit8254_ops, &pc->pit, 0},
+        {PC_PORT_SYSTEM_B, 1, &pit8254_ops, &pc->pit, PIT_PORT61},
+        {PC_PORT_I8042_DATA, 1, &i8042_ops, &pc->i8042, I8042_DATA},
+        {PC_PORT_I8042_COMMAND, 1, &i8042_ops, &pc->i8042, I8042_COMMAND},
+        {PC_PORT_RTC, RTC146818_PORTS, &rtc146818_ops, &pc->rtc, 0},
+        {PC_PORT_SYSTEM_A, 1, &reset_ports_ops, &pc->reset_ports, RESET_PORT_92},
+        {PC_PORT_COM1, UART16550_PORTS, &uart16550_ops, &pc->com1, 0},
+        {PC_PORT_PM, ACPI_PM_PORTS, &acpi_pm_ops, &pc->pm, 0},
+        {PC_PORT_PCI_ADDRESS, PCI_PORT_COUNT, &pci_ops, &pc->pci, 0},
+    };
+
+    iobus_init(&pc->pio, now, pc);
+    iobus_init(&pc->mmio, now, pc);
+    for (unsigned i = 0; i < ARRAY_SIZE(wiring); i++)
+        ASSERT(iobus_add(&pc->pio, wiring[i].port, wiring[i].count, wiring[i].ops, wiring[i].dev,
+                         wiring[i].offset));
+}
+
+static void init_pci(struct pc *pc)
+{
+    struct pci_wiring wiring = {
+        .pio = &pc->pio,
+        .mmio = &pc->mmio,
+        .io = {PC_PCI_IO_BASE, PC_PCI_IO_SIZE},
+        .mem = {PC_PCI_MMIO_BASE, PC_PCI_MMIO_SIZE},
+        .cf9_ops = &reset_ports_ops,
+        .cf9_dev = &pc->reset_ports,
+        .cf9_offset = RESET_PORT_CF9,
+    };
+    struct virtio_fault_sink fault = {report_fault, pc};
+
+    for (unsigned link = 0; link < PCI_INTX_LINK_COUNT; link++) {
+        wiring.intx[link] = (struct irq_line){set_intx, pc, link};
+        wiring.intx_irq[link] = (uint8_t)pc_pci_irq(link);
+    }
+    pci_init(&pc->pci, &wiring);
+    for (unsigned i = 0; i < pc->config.disk_count; i++) {
+        virtio_blk_init(&pc->blk[i], &pc->config.disk[i], pc->config.gmem);
+        virtio_pci_init(&pc->blk_pci[i], &virtio_blk_ops, &pc->blk[i], pc->config.gmem, fault);
+        ASSERT(pci_attach(&pc->pci, &pc->blk_pci[i].pci, FIRST_DISK_SLOT + i));
+    }
+}
+
+void pc_init(struct pc *pc, const struct pc_config *config)
+{
+    ASSERT(config->disk_count <= PC_MAX_DISKS);
+    memset(pc, 0, sizeof(*pc));
+    pc->config = *config;
+    pc->deadline_stale = true;
+    e820_build(&pc->e820, config->memory_bytes);
+    init_ports(pc);
+    init_devices(pc);
+    init_pci(pc);
+}
+
+void pc_connect(struct pc *pc, struct vcpu *vcpu)
+{
+    pc->vcpu = vcpu;
+    vcpu->hooks = pc_hooks;
+    vcpu->hooks.ctx = pc;
+    vcpu->irq_high = pic8259_irq_cause(&pc->pic);
+}
+
+/* --- reset ------------------------------------------------------------------------------------ */
+
+/* The PIC comes last: a device that drops its line on reset must not leave an edge behind. */
+static void reset_devices(struct pc *pc)
+{
+    /* Clocks first: a reset happens now, and not when the device was last looked at. */
+    vtime_t time = now(pc);
+    pit8254_ops.advance(&pc->pit, time);
+    rtc146818_ops.advance(&pc->rtc, time);
+    acpi_pm_ops.advance(&pc->pm, time);
+    pci_ops.reset(&pc->pci);
+    reset_ports_ops.reset(&pc->reset_ports);
+    acpi_pm_ops.reset(&pc->pm);
+    uart16550_ops.reset(&pc->com1);
+    rtc146818_ops.reset(&pc->rtc);
+    i8042_ops.reset(&pc->i8042);
+    pit8254_ops.reset(&pc->pit);
+    pic8259_ops.reset(&pc->pic);
+    /* As a BIOS programs it; Linux takes it over without an interrupt source override. */
+    iobus_write(&pc->pio, PC_PORT_ELCR, 1, PC_ELCR_LEVEL & 0xFF);
+    iobus_write(&pc->pio, PC_PORT_ELCR + 1, 1, PC_ELCR_LEVEL >> 8);
+}
+
+bool pc_reset(struct pc *pc, char *error)
+{
+    struct bzimage_request request = {
+        .gmem = pc->config.gmem,
+        .kernel = pc->config.kernel,
+        .initrd = pc->config.initrd,
+        .cmdline = pc->config.cmdline,
+        .e820 = &pc->e820,
+    };
+
+    reset_devices(pc);
+    pc->stop = VM_RUNNING;
+    pc->room = false;
+    pc->deadline_stale = true;
+    request.rsdp = firmware_write(pc->config.gmem, pc->config.dsdt, pc->config.dsdt_size_bytes);
+    if (request.rsdp == 0) {
+        fmt_snprintf(error, BZIMAGE_ERROR_SIZE,
+                     "the ACPI tables don't fit the guest's memory: this is a mistake of pxHV's");
+        return false;
+    }
+    return bzimage_load(&request, &pc->entry, error);
+}
+
+/* --- from outside ----------------------------------------------------------------------------- */
+
+bool pc_serial_rx(struct pc *pc, uint8_t byte)
+{
+    return uart16550_rx(&pc->com1, byte);
+}
+
+bool pc_keyboard_scancode(struct pc *pc, uint8_t byte)
+{
+    return i8042_host_scancode(&pc->i8042, byte);
+}
+
+void pc_power_button(struct pc *pc)
+{
+    acpi_pm_power_button(&pc->pm);
+}

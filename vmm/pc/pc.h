@@ -1,0 +1,103 @@
+/*
+ * The guest's PC: all of its devices, their wiring, and the calls by which the run loop drives
+ * them. pc.c shows the wiring on one page, pc_run.c serves the run loop.
+ */
+#ifndef PC_PC_H
+#define PC_PC_H
+
+#include "dev/acpi_pm.h"
+#include "dev/blk.h"
+#include "dev/i8042.h"
+#include "dev/iobus.h"
+#include "dev/pci.h"
+#include "dev/pic8259.h"
+#include "dev/pit8254.h"
+#include "dev/reset_ports.h"
+#include "dev/rtc146818.h"
+#include "dev/uart16550.h"
+#include "dev/virtio_blk.h"
+#include "dev/virtio_pci.h"
+#include "pc/bzimage.h"
+#include "virt/vcpu.h"
+
+#define PC_MAX_DISKS 4
+
+/* What is plugged in and who is outside. Everything pointed to must outlive the machine. */
+struct pc_config {
+    const struct gmem *gmem;
+    uint64_t memory_bytes; /* what gmem holds: up to 3 GiB at 0, the rest at 4 GiB */
+    struct guest_file kernel;
+    struct guest_file initrd;
+    const char *cmdline;
+    const uint8_t *dsdt; /* pc/acpi/dsdt.h */
+    uint64_t dsdt_size_bytes;
+    const struct blk_backend *disk; /* an array: vda, vdb, ... */
+    unsigned disk_count;            /* up to PC_MAX_DISKS */
+    struct byte_sink com1;          /* what the guest sends on COM1 */
+    int64_t rtc_epoch_s;            /* seconds from 1970 to the date at guest time 0 */
+
+    /* Guest time: never runs backwards, goes on across pc_reset(). */
+    vtime_t (*now)(void *ctx);
+    void *now_ctx;
+
+    /* May call pc_serial_rx() and pc_keyboard_scancode(). Called when the run loop took a host
+     * interrupt, and when a device has room again for bytes that it refused. May be NULL. */
+    void (*host_events)(void *ctx);
+    void *host_ctx;
+};
+
+struct pc {
+    /* Configuration. */
+    struct pc_config config;
+    struct e820 e820;
+
+    /* Connections. */
+    struct iobus pio, mmio;
+    struct vcpu *vcpu; /* NULL before pc_connect() */
+
+    /* The devices. */
+    struct pic8259 pic;
+    struct pit8254 pit;
+    struct i8042 i8042;
+    struct rtc146818 rtc;
+    struct uart16550 com1;
+    struct acpi_pm pm;
+    struct reset_ports reset_ports;
+    struct pci pci;
+    struct virtio_blk blk[PC_MAX_DISKS];
+    struct virtio_pci blk_pci[PC_MAX_DISKS];
+
+    /* The machine's own state. */
+    uint8_t intx;               /* levels of the four INTx links, one bit each */
+    enum vm_stop stop;          /* what a device asked for */
+    bool room;                  /* a device has room again: host_events() is due */
+    bool deadline_stale;        /* a device was touched since `deadline` was computed */
+    vtime_t deadline;           /* the nearest one */
+    struct bzimage_entry entry; /* where the CPU begins */
+};
+
+/* Builds the machine in its state after power-on; the guest's memory isn't touched. */
+void pc_init(struct pc *pc, const struct pc_config *config);
+
+/* Connects the CPU: fills vcpu->hooks, and the PIC's INT drives vcpu->irq_high. */
+void pc_connect(struct pc *pc, struct vcpu *vcpu);
+
+/*
+ * The machine's reset: devices as after power-on, firmware data, kernel and initrd written to guest
+ * memory anew (docs/MEMORY-MAP-guest.md says what stays). Disks keep their content, the clock its
+ * date. The vCPU must be reset behind it: vcpu_reset(), then pc_set_entry(vcpu, &pc->entry).
+ * False with one sentence in error (BZIMAGE_ERROR_SIZE bytes) when the kernel can't be loaded.
+ */
+bool pc_reset(struct pc *pc, char *error);
+
+/* A byte from outside for COM1; a byte of a scancode for the keyboard (set 1, as a PC's port 60h
+ * gives it). False when there is no room: keep the byte until host_events() is called. */
+bool pc_serial_rx(struct pc *pc, uint8_t byte);
+bool pc_keyboard_scancode(struct pc *pc, uint8_t byte);
+/* The button on the case: asks the guest to shut down. */
+void pc_power_button(struct pc *pc);
+
+/* For pc.c: what the run loop calls (pc_run.c). `ctx` is the struct pc. */
+extern const struct vcpu_hooks pc_hooks;
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * The machine as the run loop sees it. Nothing here is done twice for one exit: the nearest
+ * deadline is computed only after an access or an advance, and an exit that touches no device
+ * costs the machine nothing.
+ */
+#include "pc/pc.h"
+
+#include "pc/layout.h"
+
+/* Below lie the 8-bit devices of the ISA bus: its bridge splits wider accesses. */
+#define ISA_PORTS_END 0x500u
+
+/* Devices that refused bytes from outside are served outside of their own handlers. */
+static void finish_access(struct pc *pc)
+{
+    pc->deadline_stale = true;
+    if (!pc->room)
+        return;
+    pc->room = false;
+    if (pc->config.host_events)
+        pc->config.host_events(pc->config.host_ctx);
+}
+
+static uint32_t pio_read(void *ctx, uint16_t port, unsigned size)
+{
+    struct pc *pc = ctx;
+    uint32_t value = 0;
+
+    if (port < ISA_PORTS_END)
+        for (unsigned i = 0; i < size; i++)
+            value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
+    else
+        value = (uint32_t)iobus_read(&pc->pio, port, size);
+    finish_access(pc);
+    return value;
+}
+
+static void pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value)
+{
+    struct pc *pc = ctx;
+
+    if (port < ISA_PORTS_END)
+        for (unsigned i = 0; i < size; i++)
+            iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
+    else
+        iobus_write(&pc->pio, port, size, value);
+    finish_access(pc);
+}
+
+static bool mmio_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
+{
+    struct pc *pc = ctx;
+
+    if (!iobus_claims(&pc->mmio, gpa))
+        return false;
+    *value = iobus_read(&pc->mmio, gpa, size);
+    finish_access(pc);
+    return true;
+}
+
+static bool mmio_write(void *ctx, gpa_t gpa, unsigned size, uint64_t value)
+{
+    struct pc *pc = ctx;
+
+    if (!iobus_claims(&pc->mmio, gpa))
+        return false;
+    iobus_write(&pc->mmio, gpa, size, value);
+    finish_access(pc);
+    return true;
+}
+
+static bool mem_read(void *ctx, gpa_t gpa, void *dst, uint64_t len)
+{
+    const struct pc *pc = ctx;
+
+    return gmem_read(pc->config.gmem, gpa, dst, len);
+}
+
+static bool mem_write(void *ctx, gpa_t gpa, const void *src, uint64_t len)
+{
+    const struct pc *pc = ctx;
+
+    return gmem_write(pc->config.gmem, gpa, src, len);
+}
+
+static int irq_ack(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pic8259_ack(&pc->pic);
+}
+
+static void advance_if_due(const struct dev_ops *ops, void *dev, vtime_t now)
+{
+    if (ops->next_deadline(dev) <= now)
+        ops->advance(dev, now);
+}
+
+static void advance(void *ctx, vtime_t now)
+{
+    struct pc *pc = ctx;
+
+    advance_if_due(&pit8254_ops, &pc->pit, now);
+    advance_if_due(&rtc146818_ops, &pc->rtc, now);
+    advance_if_due(&acpi_pm_ops, &pc->pm, now);
+    pc->deadline_stale = true;
+}
+
+static vtime_t next_deadline(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    if (!pc->deadline_stale)
+        return pc->deadline;
+    pc->deadline_stale = false;
+    pc->deadline =
+        min_u64(pit8254_ops.next_deadline(&pc->pit),
+                min_u64(rtc146818_ops.next_deadline(&pc->rtc), acpi_pm_ops.next_deadline(&pc->pm)));
+    return pc->deadline;
+}
+
+static void host_events(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    if (pc->config.host_events)
+        pc->config.host_events(pc->config.host_ctx);
+}
+
+static enum vm_stop stop_request(void *ctx)
+{
+    const struct pc *pc = ctx;
+
+    return pc->stop;
+}
+
+const struct vcpu_hooks pc_hooks = {
+    .pio_read = pio_read,
+    .pio_write = pio_write,
+    .mmio_read = mmio_read,
+    .mmio_write = mmio_write,
+    .mem_read = mem_read,
+    .mem_write = mem_write,
+    .irq_ack = irq_ack,
+    .advance = advance,
+    .next_deadline = next_deadline,
+    .host_events = host_events,
+    .stop_request = stop_request,
+};
