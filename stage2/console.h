@@ -1,0 +1,22 @@
+/* Stage 2's output: the VGA text screen and COM1, as long as they last. */
+#ifndef STAGE2_CONSOLE_H
+#define STAGE2_CONSOLE_H
+
+#include "lib/types.h"
+
+/* Takes over where the boot sector's output ended. */
+void console_init(void);
+
+/* To the screen and to COM1. */
+void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* To one of the two: a progress display suits a screen, a finished line suits a log. */
+void console_print_screen(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void console_print_serial(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* "pxHV: error: " and the text, what to do about the power, and rest. */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+uint32_t console_serial_port(void); /* I/O base, 0 where no UART answers */
+uint32_t console_row(void);         /* of the screen's cursor, from 0 */
+
+#endif
