@@ -1,0 +1,79 @@
+#!/bin/sh
+# Installs what a target needs from Debian, then runs make.
+#
+#   ./build.sh run      an interactive shell of the demo guest
+#   ./build.sh test     every check and test
+#   ./build.sh deps     only install what is missing
+#   ./build.sh ...      any other target or VARIABLE=value of the Makefile (make help)
+set -eu
+cd "$(dirname "$0")"
+
+# command or file : package
+NEEDED="
+gcc:gcc make:make ld:binutils /usr/include/stdio.h:libc6-dev
+nasm:nasm iasl:acpica-tools cpio:cpio python3:python3
+sfdisk:fdisk mkfs.vfat:dosfstools mcopy:mtools mke2fs:e2fsprogs
+bochs:bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so:bochs
+/usr/share/bochs/BIOS-bochs-latest:bochsbios /usr/share/vgabios/vgabios.bin:vgabios
+"
+NEEDED_BY_TESTS="
+clang:clang clang-format:clang-format cppcheck:cppcheck
+/usr/include/cmocka.h:libcmocka-dev /usr/include/Zydis/Zydis.h:libzydis-dev
+/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev
+/usr/lib/python3/dist-packages/pytest:python3-pytest
+/usr/lib/python3/dist-packages/pexpect:python3-pexpect
+"
+
+PATH=$PATH:/usr/sbin:/sbin
+
+missing_packages() {
+    for pair in $1; do
+        what=${pair%:*}
+        case $what in
+        /*) [ -e "$what" ] ;;
+        *) command -v "$what" >/dev/null ;;
+        esac || echo "${pair##*:}"
+    done | sort -u
+}
+
+fail() {
+    echo "pxHV: $*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        command -v sudo >/dev/null || fail "not root and no sudo: run as root: $*"
+        sudo DEBIAN_FRONTEND=noninteractive "$@"
+    fi
+}
+
+install_missing() {
+    packages=$(missing_packages "$1" | tr '\n' ' ')
+    # The demo guest is made of Debian packages: fetching them needs the package lists.
+    if [ -z "$packages" ] && { [ -e "${BUILD:-build}/guest/deb/kernel.deb" ] ||
+        apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; }; then
+        return 0
+    fi
+    command -v apt-get >/dev/null ||
+        fail "this is no Debian: install by hand what these packages hold: $packages"
+    echo "pxHV: reading Debian's package lists"
+    as_root apt-get -q update >/dev/null || fail "'apt-get update' failed: look at the network."
+    if [ -n "$packages" ]; then
+        echo "pxHV: installing $packages"
+        # shellcheck disable=SC2086
+        as_root apt-get -q install -y --no-install-recommends $packages ||
+            fail "apt-get could not install: $packages"
+    fi
+}
+
+all="$NEEDED $NEEDED_BY_TESTS"
+case ${1:-} in
+'' | all | image | run | run-bochs | guest | help | clean) install_missing "$NEEDED" ;;
+run-kvm) install_missing "$NEEDED qemu-system-x86_64:qemu-system-x86" ;;
+*) install_missing "$all" ;;
+esac
+[ "${1:-}" != deps ] || exit 0
+exec make "$@"

@@ -1,0 +1,128 @@
+"""Starts Bochs, the emulator with VT-x, on an image; used by `make run` and by the boot tests."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+SECTOR = 512
+HEADS, SECTORS_PER_TRACK = 16, 63
+CYLINDER = HEADS * SECTORS_PER_TRACK * SECTOR
+
+# Skylake-X is the first model with all that pxHV wants: EPT, unrestricted guest, preemption timer.
+DEFAULT_MODEL = "corei7_skylake_x"
+
+CONFIG = """\
+display_library: rfb, options="timeout=0"
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/vgabios/vgabios.bin
+megs: {megs}
+cpu: model={model}, count={count}, ips={ips}, reset_on_triple_fault=1
+clock: sync={sync}, time0={time0}
+pci: enabled=1, chipset=i440fx
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=disk, path={disk}, mode=flat, cylinders={cylinders}, heads={heads}, spt={spt}
+boot: disk
+sound: driver=dummy
+com1: enabled=1, mode=socket-server, dev=localhost:{port}
+log: {log}
+panic: action=fatal
+error: action=report
+info: action=report
+debug: action=ignore
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+class Bochs:
+    """One emulated machine; .connection is its serial line. stop() ends it and removes its
+    folder."""
+
+    def __init__(self, image, model=DEFAULT_MODEL, megs=512, count=1,
+                 ips=50_000_000, sync="none", time0="utc", patch=None):
+        self.folder = tempfile.mkdtemp(prefix="pxhv-bochs-")
+        self.log = os.path.join(self.folder, "bochs.log")
+        # Bochs leaves a lock file beside the disk when it is killed: give it a name of its own.
+        disk = os.path.join(self.folder, "disk.img")
+        os.symlink(os.path.abspath(image), disk)
+        size = os.path.getsize(image)
+        if size % CYLINDER:
+            raise ValueError(f"{image}: {size} bytes are no whole number of cylinders")
+        self.port = free_port()
+        config = CONFIG.format(
+            megs=megs, model=model, count=count, ips=ips, sync=sync, time0=time0, disk=disk,
+            cylinders=size // CYLINDER, heads=HEADS, spt=SECTORS_PER_TRACK, port=self.port,
+            log=self.log)
+        config += patch or ""
+        self._write("bochsrc", config)
+        # Debian's Bochs starts in its debugger: "c" lets the machine run.
+        self._write("commands", "c\n")
+        self.connection = None
+        self._output = open(os.path.join(self.folder, "stdout"), "wb")
+        self.process = subprocess.Popen(
+            ["bochs", "-q", "-f", "bochsrc", "-rc", "commands"], cwd=self.folder,
+            stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
+            start_new_session=True)
+        self._connect()
+
+    def _write(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="ascii") as file:
+            file.write(text)
+
+    def _connect(self):
+        """Bochs listens and starts the machine when a client has come."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self.connection = socket.create_connection(("localhost", self.port))
+                return
+            except ConnectionRefusedError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    text = self.report()
+                    self.stop()
+                    raise RuntimeError(f"Bochs did not start\n{text}") from None
+                time.sleep(0.05)
+
+    def wait(self, timeout):
+        """Waits until the emulator has ended by itself; False when it still runs."""
+        try:
+            self.process.wait(timeout)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def bochs_log(self):
+        try:
+            with open(self.log, encoding="ascii", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def report(self):
+        """The ends of the emulator's own files, for a person who asks why."""
+        with open(os.path.join(self.folder, "stdout"), "rb") as file:
+            output = file.read().decode("ascii", "replace")
+        return (f"--- bochs.log\n{self.bochs_log()[-3000:]}\n--- bochs\n{output[-500:]}")
+
+    def stop(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.connection:
+            self.connection.close()
+        self._output.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

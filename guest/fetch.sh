@@ -1,0 +1,37 @@
+#!/bin/sh
+# Downloads the Debian packages of the demo guest, once. Usage: fetch.sh DIRECTORY
+# Leaves DIRECTORY/kernel.deb and DIRECTORY/busybox.deb.
+set -eu
+dir=$1
+meta=linux-image-cloud-amd64
+
+fail() {
+    echo "pxHV: $*" >&2
+    echo "pxHV: the demo guest needs Debian's package lists and network once; with files of your" \
+        "own, 'make image KERNEL=...' needs neither." >&2
+    exit 1
+}
+
+# fetch PACKAGE NAME: PACKAGE's .deb as DIRECTORY/NAME.deb
+fetch() {
+    echo "  FETCH    $1"
+    rm -rf "$dir/part"
+    mkdir -p "$dir/part"
+    (cd "$dir/part" && apt-get -q -o APT::Sandbox::User=root download "$1" >../apt.log 2>&1) || {
+        cat "$dir/apt.log" >&2
+        fail "apt-get can't download $1: run 'apt-get update' as root, and look at the network."
+    }
+    mv "$dir"/part/*.deb "$dir/$2.deb"
+    rmdir "$dir/part"
+}
+
+command -v apt-get >/dev/null || fail "apt-get is missing: the demo guest is made of Debian packages."
+mkdir -p "$dir"
+if [ ! -e "$dir/kernel.deb" ]; then
+    # The meta package names the newest real one.
+    package=$(apt-cache show --no-all-versions "$meta" 2>/dev/null |
+        sed -n 's/^Depends:.*\(linux-image-[0-9][^ ,]*\).*/\1/p')
+    [ -n "$package" ] || fail "Debian's package lists don't know $meta: run 'apt-get update' as root."
+    fetch "$package" kernel
+fi
+[ -e "$dir/busybox.deb" ] || fetch busybox-static busybox

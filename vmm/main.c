@@ -1,0 +1,128 @@
+/*
+ * The boot story of the VMM, one call a line: bring up the host, turn virtualization on, build the
+ * guest's machine, run it, and do what its end asks for. The only file that names a vendor.
+ */
+#include "vm.h"
+
+#include "hw/cpu.h"
+#include "hw/hw.h"
+#include "lib/assert.h"
+#include "lib/log.h"
+#include "virt/vmx/backend.h"
+
+static struct vm vm;
+
+/* One that comes back without a pause: a guest whose every start ends in a triple fault. */
+#define TRIPLE_FAULTS_IN_A_ROW 3
+#define TRIPLE_FAULT_PAUSE_NS  10000000000ull
+
+static _Noreturn void refuse(const char *reason)
+{
+    log_raw("pxHV: error: %s\n", reason);
+    host_halt();
+}
+
+static hpa_t alloc_frame(void *ctx)
+{
+    (void)ctx;
+    return frames_alloc(1, PAGE_SIZE);
+}
+
+static void print_last_exits(void)
+{
+    if (vm.vcpu.backend)
+        vcpu_report(&vm.vcpu);
+}
+
+/* A CPU has one of them; the last one probed explains the refusal. */
+static const struct backend *select_backend(void)
+{
+    static const struct backend *const backends[] = {&vmx_backend};
+    const char *refusal = "this CPU offers no hardware virtualization";
+    for (unsigned i = 0; i < ARRAY_SIZE(backends); i++)
+        if (backends[i]->probe(&vm.facts, &refusal))
+            return backends[i];
+    refuse(refusal);
+}
+
+static void enable_virtualization(const struct backend *backend)
+{
+    struct frame_source frames = {alloc_frame, NULL};
+    const char *refusal = NULL;
+    if (!backend->cpu_enable(&frames, &refusal))
+        refuse(refusal);
+    vm.enabled_tsc = rdtsc();
+    log_raw("VMXON executed successfully!\n");
+}
+
+/* The guest is over and the machine is not: leave the report readable and ask. */
+static bool ask_restart(void)
+{
+    log_raw("pxHV: the guest has stopped. Press r to restart it, p to power the machine off.\n");
+    for (;;) {
+        uint8_t byte;
+        while (serial_get(&byte)) {
+            if (byte == 'r' || byte == 'R')
+                return true;
+            if (byte == 'p' || byte == 'P')
+                return false;
+        }
+        while (keyboard_get(&byte)) { /* scancodes, set 1 */
+            if (byte == 0x13)
+                return true;
+            if (byte == 0x19)
+                return false;
+        }
+        hw_sleep_until(UINT64_MAX);
+        serial_poll();
+    }
+}
+
+/* Whether a guest that triple-faulted is worth another start: a PC resets, over and over; a person
+ * at a console wants to read why. */
+static bool triple_fault_restarts(void)
+{
+    static unsigned in_a_row;
+    uint64_t ran_ns = clock_ns(&vm.vcpu.clock, rdtsc() - (vm.launch_tsc - vm.vcpu.clock.tsc_base));
+    in_a_row = ran_ns < TRIPLE_FAULT_PAUSE_NS ? in_a_row + 1 : 1;
+    return in_a_row < TRIPLE_FAULTS_IN_A_ROW;
+}
+
+/* True when the guest shall start again. */
+static bool after_stop(enum vm_stop stop)
+{
+    switch (stop) {
+    case VM_STOP_POWER_OFF:
+        log_info("the guest powered off; its exits:");
+        vcpu_report_exits(&vm.vcpu);
+        return false;
+    case VM_STOP_RESET:
+        log_info("the guest asked for a reset");
+        return true;
+    case VM_STOP_TRIPLE_FAULT:
+        vcpu_report(&vm.vcpu);
+        return triple_fault_restarts() || ask_restart();
+    default:
+        vcpu_report(&vm.vcpu);
+        return ask_restart();
+    }
+}
+
+/* Called by hw/entry.asm on the VMM's own stack, interrupts off. */
+void vmm_main(const struct boot_info *boot)
+{
+    hw_init(boot);
+    panic_set_extra(print_last_exits);
+    vm_facts(&vm);
+    const struct backend *backend = select_backend();
+    enable_virtualization(backend);
+    vm_create(&vm, backend, boot);
+
+    vm_reset(&vm);
+    vm_print_times(&vm, boot);
+    while (after_stop(vm_run(&vm)))
+        vm_reset(&vm);
+    log_raw("pxHV: powering off\n");
+    serial_flush();
+    host_power_off();
+}

@@ -1,0 +1,258 @@
+#define LOG_MODULE "vm"
+#include "vm.h"
+
+#include "pc/acpi/dsdt.h"
+#include "pc/entry.h"
+#include "pc/layout.h"
+
+#include "hw/cpu.h"
+#include "hw/hw.h"
+#include "lib/fmt.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+/* --- stopping before there is a guest --------------------------------------------------------- */
+
+static _Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static _Noreturn void refuse(const char *format, ...)
+{
+    char text[BZIMAGE_ERROR_SIZE];
+    va_list args;
+    va_start(args, format);
+    fmt_vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_raw("pxHV: error: %s\n", text);
+    host_halt();
+}
+
+/* --- what the run loop and the PC ask of the host --------------------------------------------- */
+
+static const struct host_ops host_ops = {
+    .tsc = rdtsc,
+    .take_interrupts = irq_window,
+    .sleep_until = hw_sleep_until,
+};
+
+static vtime_t guest_now(void *ctx)
+{
+    const struct vm *vm = ctx;
+    return clock_ns(&vm->vcpu.clock, rdtsc());
+}
+
+/* Moves what was typed into the guest as far as it has room; the rest waits in the host's rings. */
+static void host_events(void *ctx)
+{
+    struct vm *vm = ctx;
+    serial_poll();
+    while (vm->serial_held || serial_get(&vm->serial_byte)) {
+        vm->serial_held = !pc_serial_rx(&vm->pc, vm->serial_byte);
+        if (vm->serial_held)
+            break;
+    }
+    while (vm->key_held || keyboard_get(&vm->key_byte)) {
+        vm->key_held = !pc_keyboard_scancode(&vm->pc, vm->key_byte);
+        if (vm->key_held)
+            break;
+    }
+}
+
+static void console_put(void *ctx, uint8_t byte)
+{
+    (void)ctx;
+    sink_put(&serial_sink, byte);
+    sink_put(&screen_sink, byte);
+}
+
+static hpa_t alloc_frame(void *ctx)
+{
+    (void)ctx;
+    return frames_alloc(1, PAGE_SIZE);
+}
+
+/* --- the parts of the machine ----------------------------------------------------------------- */
+
+static void read_config(struct vm *vm, const struct boot_info *boot)
+{
+    static struct config config;
+    struct ini_error error;
+    if (!config_parse((const char *)boot->config_address, boot->config_size_bytes, &config, &error))
+        refuse("pxhv.cfg line %u: %s", error.line, error.reason);
+    log_set_level((enum log_level)config.log_level);
+    vm->config = config.vm;
+}
+
+/* The loader has read every file that pxhv.cfg names; a loader that didn't is told so. */
+static const struct boot_file *find_file(const struct boot_info *boot, const char *name)
+{
+    for (unsigned i = 0; i < boot->file_count; i++)
+        if (str_eq(boot->files[i].name, name))
+            return &boot->files[i];
+    refuse("the boot loader did not hand over the file \"%s\" that pxhv.cfg names", name);
+}
+
+static struct guest_file guest_file(const struct boot_info *boot, const char *name)
+{
+    if (!name[0])
+        return (struct guest_file){.name = ""};
+    const struct boot_file *file = find_file(boot, name);
+    return (struct guest_file){name, (const uint8_t *)file->address, file->size_bytes};
+}
+
+/* The memory isn't cleared, as a PC's isn't: it holds what the firmware left there. */
+static void add_memory(struct vm *vm, gpa_t base, uint64_t size_bytes)
+{
+    uint64_t align = size_bytes >= GIB(1) ? GIB(1) : MIB(2);
+    hpa_t host = frames_alloc_large(size_bytes, align, UINT64_MAX);
+    if (!host && align > MIB(2))
+        host = frames_alloc_large(size_bytes, MIB(2), UINT64_MAX);
+    if (!host)
+        refuse("the guest's memory doesn't fit: pxhv.cfg asks for %llu MiB, %llu MiB of this "
+               "machine are free and not all in one piece: lower \"memory\" in pxhv.cfg",
+               (unsigned long long)(vm->config.memory_bytes >> 20),
+               (unsigned long long)(frames_stats().free_bytes >> 20));
+    vm->gmem.region[vm->gmem.region_count++] =
+        (struct gmem_region){.base = base, .size_bytes = size_bytes, .host = (uint8_t *)host};
+}
+
+static void create_memory(struct vm *vm)
+{
+    uint64_t low = pc_low_ram_bytes(vm->config.memory_bytes);
+    uint64_t high = pc_high_ram_bytes(vm->config.memory_bytes);
+    add_memory(vm, 0, low);
+    if (high)
+        add_memory(vm, PC_HIGH_RAM_BASE, high);
+}
+
+/* The guest's RAM with the types that the host's MTRRs give it; nothing else is ever mapped. */
+static void map_memory(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->gmem.region_count; i++) {
+        const struct gmem_region *region = &vm->gmem.region[i];
+        for (uint64_t done = 0, piece; done < region->size_bytes; done += piece) {
+            struct mapping mapping = {
+                .gpa = region->base + done,
+                .hpa = (hpa_t)region->host + done,
+                .rights = MAP_READ | MAP_WRITE | MAP_EXEC,
+            };
+            mapping.type = (enum map_type)mtrr_type(mapping.hpa, region->size_bytes - done, &piece);
+            mapping.size_bytes = piece;
+            if (!vm->vcpu.backend->map(&vm->vcpu, &mapping))
+                refuse("no memory left for the guest's page tables: lower \"memory\" in pxhv.cfg");
+        }
+    }
+}
+
+static void create_disks(struct vm *vm, const struct boot_info *boot)
+{
+    for (unsigned i = 0; i < vm->config.disk_count; i++) {
+        const struct boot_file *file = find_file(boot, vm->config.disk[i]);
+        char id[sizeof vm->disk[i].backend.id + 1];
+        fmt_snprintf(id, sizeof id, "pxhv-%s", vm->config.disk[i]);
+        ramdisk_init(&vm->disk[i], (void *)file->address, file->size_bytes, false, id);
+        vm->disk_backend[i] = vm->disk[i].backend;
+        log_info("vd%c is %s, %llu KiB in RAM: what the guest writes is lost at power-off", 'a' + i,
+                 vm->config.disk[i], (unsigned long long)(file->size_bytes >> 10));
+    }
+}
+
+static void create_pc(struct vm *vm, const struct boot_info *boot)
+{
+    int64_t epoch = 0;
+    if (!rtc_read_epoch(&epoch))
+        log_warn("the host has no clock that tells the date: the guest begins in 1970");
+    const struct pc_config config = {
+        .gmem = &vm->gmem,
+        .memory_bytes = vm->config.memory_bytes,
+        .kernel = guest_file(boot, vm->config.kernel),
+        .initrd = guest_file(boot, vm->config.initrd),
+        .cmdline = vm->config.cmdline,
+        .dsdt = acpi_dsdt,
+        .dsdt_size_bytes = acpi_dsdt_size(),
+        .disk = vm->disk_backend,
+        .disk_count = vm->config.disk_count,
+        .com1 = {console_put, NULL},
+        .rtc_epoch_s = epoch,
+        .now = guest_now,
+        .now_ctx = vm,
+        .host_events = host_events,
+        .host_ctx = vm,
+    };
+    pc_init(&vm->pc, &config);
+}
+
+static void create_vcpu(struct vm *vm, const struct backend *backend)
+{
+    static struct frame_source frames = {alloc_frame, NULL};
+    vm->vcpu.facts = &vm->facts;
+    vm->vcpu.host = &host_ops;
+    pc_connect(&vm->pc, &vm->vcpu);
+    if (!vcpu_create(&vm->vcpu, backend, &frames))
+        refuse("no memory left for the guest's CPU: lower \"memory\" in pxhv.cfg");
+}
+
+/* --- the public face -------------------------------------------------------------------------- */
+
+void vm_facts(struct vm *vm)
+{
+    vm->facts = (struct cpu_facts){
+        .tsc_hz = hw_facts.tsc_hz,
+        .physical_address_mask = BIT64(hw_facts.physical_bits) - 1,
+        .xcr0_allowed = hw_facts.xcr0_supported,
+        .cr4_allowed = hw_facts.cr4_supported,
+        .gib_pages = hw_facts.gib_pages,
+        .nx = hw_facts.nx,
+        .rdtscp = hw_facts.rdtscp,
+        .invpcid = hw_facts.invpcid,
+        .xsaves = hw_facts.xsaves,
+        .cpuid = cpuid,
+        .xsetbv = write_xcr0,
+    };
+}
+
+void vm_create(struct vm *vm, const struct backend *backend, const struct boot_info *boot)
+{
+    read_config(vm, boot);
+    clock_init(&vm->vcpu.clock, hw_facts.tsc_hz, rdtsc());
+    create_disks(vm, boot);
+    create_memory(vm);
+    create_pc(vm, boot);
+    create_vcpu(vm, backend);
+    map_memory(vm);
+    struct frames_stats stats = frames_stats();
+    log_info("%s: %llu MiB for the guest, %llu KiB resident for pxHV, %llu MiB free",
+             vm->config.name, (unsigned long long)(vm->config.memory_bytes >> 20),
+             (unsigned long long)(stats.resident_bytes >> 10),
+             (unsigned long long)(stats.free_bytes >> 20));
+}
+
+/* A TSC begins at zero with the power. */
+static unsigned long long since_power_on_us(uint64_t tsc)
+{
+    struct clock clock;
+    clock_init(&clock, hw_facts.tsc_hz, 0);
+    return clock_ns(&clock, tsc) / 1000;
+}
+
+void vm_print_times(const struct vm *vm, const struct boot_info *boot)
+{
+    log_info("microseconds since power-on: stage 2 %llu, files read %llu, VMXON %llu, guest %llu",
+             since_power_on_us(boot->tsc_stage2), since_power_on_us(boot->tsc_loaded),
+             since_power_on_us(vm->enabled_tsc), since_power_on_us(vm->launch_tsc));
+}
+
+void vm_reset(struct vm *vm)
+{
+    char error[BZIMAGE_ERROR_SIZE];
+    if (!pc_reset(&vm->pc, error))
+        refuse("%s", error);
+    vcpu_reset(&vm->vcpu);
+    pc_set_entry(&vm->vcpu, &vm->pc.entry);
+    vm->launch_tsc = rdtsc();
+}
+
+enum vm_stop vm_run(struct vm *vm)
+{
+    log_info("entering %s with %s", vm->config.name, vm->vcpu.backend->name);
+    return vcpu_run(&vm->vcpu);
+}

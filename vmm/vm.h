@@ -1,0 +1,46 @@
+/* One virtual machine: the guest's memory and disks, its PC, its CPU, and the host behind them. */
+#ifndef VM_H
+#define VM_H
+
+#include "dev/ramdisk.h"
+#include "lib/boot_info.h"
+#include "lib/config.h"
+#include "pc/pc.h"
+#include "virt/virt.h"
+
+struct vm {
+    struct vm_config config;
+    struct gmem gmem;
+    struct ramdisk disk[CONFIG_MAX_DISKS];
+    struct blk_backend disk_backend[CONFIG_MAX_DISKS];
+    struct pc pc;
+    struct vcpu vcpu;
+    struct cpu_facts facts;
+
+    /* The host's TSC when virtualization was switched on, and at the guest's newest start. */
+    uint64_t enabled_tsc, launch_tsc;
+
+    /* A byte that the guest had no room for yet. */
+    bool serial_held, key_held;
+    uint8_t serial_byte, key_byte;
+};
+
+/* Fills vm->facts with what the host CPU can do; backend->probe() then takes away what it can't
+ * virtualize. */
+void vm_facts(struct vm *vm);
+
+/* Reads pxhv.cfg, finds its files, gives the guest its memory and disks, and maps them. Stops the
+ * machine with one clear sentence when anything is missing or wrong. */
+void vm_create(struct vm *vm, const struct backend *backend, const struct boot_info *boot);
+
+/* Puts the machine into its state after power-on, with the kernel and initrd loaded anew; the disks
+ * keep their content. Stops the machine with one clear sentence when the kernel can't be loaded. */
+void vm_reset(struct vm *vm);
+
+/* Logs how long the way to the guest's first instruction took. */
+void vm_print_times(const struct vm *vm, const struct boot_info *boot);
+
+/* Runs the guest until it stops. */
+enum vm_stop vm_run(struct vm *vm);
+
+#endif
