@@ -1,0 +1,138 @@
+"""A pxHV image on an emulated PC, as the boot tests see it: its serial line and its end."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pexpect
+from pexpect import fdpexpect
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "guest"))
+from bochs import Bochs  # noqa: E402
+
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+PARTITION = 2048 * 512
+
+# Whatever pxHV says when it is over and the machine is not.
+STOPPED = re.compile(r"error: .*\n|Press r to restart|panic", re.I)
+
+
+def make_image(out, edit=None, **variables):
+    """An image as `make image` builds it. `edit` turns the text of pxhv.cfg into another."""
+    known = ("KERNEL", "INITRD", "DISK", "CMDLINE", "MEMORY", "QUIET")
+    environment = {k: v for k, v in os.environ.items() if k not in known}
+    environment.update({k: str(v) for k, v in variables.items()}, BUILD=BUILD)
+    subprocess.run(["guest/image.sh", out], cwd=ROOT, env=environment, check=True,
+                   capture_output=True, text=True)
+    if edit:
+        write_file(out, "pxhv.cfg", edit(read_file(out, "pxhv.cfg")))
+    return out
+
+
+def read_file(image, name):
+    """A file of the stick, with mtools as a user would."""
+    return subprocess.run(["mtype", "-i", f"{image}@@{PARTITION}", f"::/{name}"], check=True,
+                          capture_output=True, text=True).stdout
+
+
+def write_file(image, name, text):
+    subprocess.run(["mcopy", "-o", "-i", f"{image}@@{PARTITION}", "-", f"::/{name}"], check=True,
+                   input=text, capture_output=True, text=True)
+
+
+def delete_file(image, name):
+    subprocess.run(["mdel", "-i", f"{image}@@{PARTITION}", f"::/{name}"], check=True,
+                   capture_output=True)
+
+
+class Run:
+    """What a machine that nobody talks to said, and whether it switched itself off."""
+
+    def __init__(self, text, ended, report):
+        self.text = text
+        self.ended = ended
+        self.report = report
+
+    def __repr__(self):
+        return f"{'ended' if self.ended else 'still running'}\n{self.text}\n{self.report}"
+
+
+def run(image, timeout=120, **options):
+    """Runs until the machine is off, pxHV says that it stopped, or the time is over."""
+    end = time.monotonic() + timeout
+    text = ""
+    ended = False
+    with Bochs(image, **options) as machine:
+        machine.connection.settimeout(0.5)
+        while time.monotonic() < end:
+            try:
+                data = machine.connection.recv(4096)
+            except TimeoutError:
+                if STOPPED.search(text):
+                    break  # and nothing more came: the report is whole
+                continue
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                ended = machine.wait(10)
+                break
+            text += data.decode("ascii", "replace").replace("\r", "")
+        return Run(text, ended, machine.bochs_log()[-2000:])
+
+
+class Console:
+    """A machine that a test talks to over its serial line."""
+
+    PROMPT = "/ # "
+
+    def __init__(self, image, timeout=600, **options):
+        self.machine = Bochs(image, **options)
+        self.log = ""
+        self.line = fdpexpect.fdspawn(self.machine.connection, timeout=timeout, encoding="utf-8",
+                                      codec_errors="replace")
+        self.line.logfile_read = self
+
+    # pexpect's log file: keeps all that the machine said.
+    def write(self, text):
+        self.log += text
+
+    def flush(self):
+        pass
+
+    def expect(self, pattern, timeout=-1):
+        try:
+            self.line.expect(pattern, timeout=timeout)
+        except (pexpect.TIMEOUT, pexpect.EOF) as what:
+            raise AssertionError(f"{type(what).__name__} while waiting for {pattern!r}\n"
+                                 f"--- serial\n{self.log[-3000:]}\n"
+                                 f"{self.machine.report()}") from None
+        return self.line.match
+
+    def wait_for_shell(self):
+        self.expect("/ # ")
+        # A line wider than the terminal would come back wrapped.
+        self.shell("stty cols 1000")
+
+    def shell(self, command, timeout=120):
+        """What a command of the guest's shell prints."""
+        self.line.send(command + "\n")
+        self.expect(re.escape(command[-20:]) + r"\r*\n", timeout)
+        self.expect(re.escape(self.PROMPT), timeout)
+        # The shell asks the terminal where the cursor is: not the command's words.
+        return self.line.before.replace("\r", "").replace("\x1b[6n", "")
+
+    def wait_for_end(self, timeout=120):
+        """Whether the emulator ends by itself; keeps reading what the machine still says."""
+        try:
+            self.line.expect(pexpect.EOF, timeout=timeout)
+        except pexpect.TIMEOUT:
+            return False
+        except OSError:
+            pass
+        return self.machine.wait(10)
+
+    def close(self):
+        self.machine.stop()

@@ -1,0 +1,94 @@
+"""The demo guest: Debian's kernel, unmodified, at its shell. The tests share one machine and run in
+this order; the last two start it anew and switch it off."""
+
+import re
+import time
+
+import machine
+
+
+def test_kernel_says_who_it_is(linux):
+    assert "pxHV demo guest: Debian kernel" in linux.log
+    assert re.search(r"6\.\d+\.\d+-\d+-cloud-amd64", linux.shell("uname -r"))
+
+
+def test_no_warning_in_the_kernel_log(linux):
+    text = linux.shell("dmesg | grep -E 'WARNING: CPU|BUG:|Oops|Call Trace|I/O error'")
+    assert text.strip() == ""
+
+
+def test_disk_mounts(linux):
+    assert linux.shell("mount /dev/vda /mnt") == ""
+    assert "/dev/vda on /mnt type ext4" in linux.shell("mount")
+
+
+def test_known_files_read_right(linux):
+    with open(f"{machine.BUILD}/guest/MD5SUMS", encoding="ascii") as file:
+        wanted = file.read().split()
+    text = linux.shell("md5sum /mnt/random.bin /mnt/hello.txt")
+    assert wanted[0] in text and wanted[2] in text
+    assert "Hello from the disk" in linux.shell("cat /mnt/hello.txt")
+
+
+def test_written_data_reads_back_from_the_device(linux):
+    linux.shell("dd if=/mnt/random.bin of=/mnt/copy bs=64k count=16 2>/dev/null; sync")
+    # Out of the page cache, so that the next read asks the device.
+    linux.shell("echo 3 > /proc/sys/vm/drop_caches")
+    text = linux.shell("head -c 1048576 /mnt/random.bin | md5sum; md5sum < /mnt/copy")
+    sums = re.findall(r"[0-9a-f]{32}", text)
+    assert len(sums) == 2 and sums[0] == sums[1]
+
+
+def test_interrupts_are_counted(linux):
+    text = linux.shell("cat /proc/interrupts")
+    counts = {name: int(count) for count, name in
+              re.findall(r"^\s*\d+:\s+(\d+)\s.*\s(\S+)$", text, re.M)}
+    assert counts["timer"] > 0
+    assert counts["ttyS0"] > 0
+    assert any(name.startswith("virtio") and count > 0 for name, count in counts.items())
+
+
+def test_date_is_the_hosts(linux):
+    guest = int(linux.shell("date +%s").split()[-1])
+    # The emulated clock began with the host's and runs at a speed of its own.
+    assert abs(guest - time.time()) < 3600
+
+
+def test_time_passes_in_sleep(linux):
+    text = linux.shell("a=$(cut -d. -f1 /proc/uptime); sleep 2; "
+                       "b=$(cut -d. -f1 /proc/uptime); echo passed $((b - a))")
+    assert re.search(r"passed [23]\b", text)
+
+
+def test_memory_is_what_was_asked_for(linux):
+    kib = int(re.search(r"MemTotal:\s+(\d+) kB", linux.shell("cat /proc/meminfo")).group(1))
+    assert 200 << 10 < kib <= 256 << 10
+
+
+def test_virtualization_is_hidden(linux):
+    flags = linux.shell("grep -m1 ^flags /proc/cpuinfo")
+    assert " hypervisor" in flags and " vmx" not in flags and " svm" not in flags
+
+
+def test_job_control_and_ctrl_c(linux):
+    linux.line.send("sleep 1000\n")
+    linux.expect(r"sleep 1000\r*\n")
+    linux.line.send("\x03")
+    linux.expect("/ # ", timeout=60)
+    assert "alive" in linux.shell("echo alive")
+
+
+def test_reboot_starts_the_guest_anew(linux):
+    linux.shell("echo kept > /mnt/kept; touch /tmp/gone; sync")
+    linux.line.send("reboot\n")
+    linux.expect("pxHV demo guest: Debian kernel")
+    linux.expect("/ # ")
+    assert "No such file" in linux.shell("ls /tmp/gone")
+    # The RAM disk belongs to the machine, not to the boot.
+    assert "kept" in linux.shell("mount /dev/vda /mnt; cat /mnt/kept")
+
+
+def test_poweroff_ends_the_machine(linux):
+    linux.line.send("poweroff\n")
+    assert linux.wait_for_end(), linux.log[-2000:]
+    assert "powered off" in linux.log

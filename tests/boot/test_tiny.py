@@ -1,0 +1,43 @@
+"""The tiny guests: a few instructions each, and what the manuals say that they do."""
+
+import os
+
+import pytest
+
+import machine
+
+NAMES = sorted(name.removesuffix(".asm")
+               for name in os.listdir(os.path.join(machine.ROOT, "guest", "tiny"))
+               if name.endswith(".asm"))
+
+# What else must be on the serial line, in this order.
+EXPECTED = {
+    "rep_outs": ["tiny: this line came by REP OUTSB"],
+    "triple_fault": ["tiny: first boot", "triple fault", "tiny: second boot"],
+    "reboot_cf9": ["tiny: first boot", "tiny: second boot"],
+    "reboot_kbd": ["tiny: first boot", "tiny: second boot"],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tiny_guest(name, image, tiny, tmp_path):
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(bytes(1 << 20))
+    result = machine.run(image(KERNEL=tiny(name), DISK=disk, MEMORY="32M"))
+    assert "tiny: FAIL" not in result.text, result
+    assert f"tiny: PASS {name}" in result.text, result
+    place = 0
+    for words in EXPECTED.get(name, []):
+        place = result.text.find(words, place)
+        assert place >= 0, (words, result)
+    assert result.ended, result
+
+
+def test_boot_lines_appear_in_order(image, tiny):
+    result = machine.run(image(KERNEL=tiny("hlt"), MEMORY="32M"))
+    place = 0
+    for words in ("pxHV: Pixel Hypervisor v", "Jumping to hypervisor...",
+                  "Stage 2: Hypervisor loader", "VT-x supported", "Long mode enabled",
+                  "VMXON executed successfully!", "tiny: PASS hlt"):
+        place = result.text.find(words, place)
+        assert place >= 0, (words, result)
