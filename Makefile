@@ -90,8 +90,8 @@ BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs
 HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/virtqueue.c \
        vmm/pc/pc_run.c vmm/lib/mem.c
 speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
-# -march keeps conditional moves; -Os because stage 2 must fit below 1 MiB with its buffers.
-BARE32 := -m32 -march=i686 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
+# An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
+BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 
 .PHONY: all run run-bochs run-kvm test unit fuzz fuzz-replay check boot-test bench guest image clean help
 

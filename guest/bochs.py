@@ -14,10 +14,11 @@ CYLINDER = HEADS * SECTORS_PER_TRACK * SECTOR
 
 # Skylake-X is the first model with all that pxHV wants: EPT, unrestricted guest, preemption timer.
 DEFAULT_MODEL = "corei7_skylake_x"
+BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 
 CONFIG = """\
 display_library: rfb, options="timeout=0"
-romimage: file=/usr/share/bochs/BIOS-bochs-latest
+romimage: file={bios}
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
 megs: {megs}
 cpu: model={model}, count={count}, ips={ips}, reset_on_triple_fault=1
@@ -47,7 +48,7 @@ class Bochs:
     folder."""
 
     def __init__(self, image, model=DEFAULT_MODEL, megs=512, count=1,
-                 ips=50_000_000, sync="none", time0="utc", patch=None):
+                 ips=50_000_000, sync="none", time0="utc", bios=BIOS):
         self.folder = tempfile.mkdtemp(prefix="pxhv-bochs-")
         self.log = os.path.join(self.folder, "bochs.log")
         # Bochs leaves a lock file beside the disk when it is killed: give it a name of its own.
@@ -60,8 +61,7 @@ class Bochs:
         config = CONFIG.format(
             megs=megs, model=model, count=count, ips=ips, sync=sync, time0=time0, disk=disk,
             cylinders=size // CYLINDER, heads=HEADS, spt=SECTORS_PER_TRACK, port=self.port,
-            log=self.log)
-        config += patch or ""
+            log=self.log, bios=bios)
         self._write("bochsrc", config)
         # Debian's Bochs starts in its debugger: "c" lets the machine run.
         self._write("commands", "c\n")
