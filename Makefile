@@ -89,7 +89,10 @@ BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs
 # What every VM exit runs through is compiled for speed, the rest for size.
 HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/virtqueue.c \
        vmm/pc/pc_run.c vmm/lib/mem.c
-speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
+# A call trace needs frame pointers, but not in these three: each calls and is called by functions
+# that have them, so their return addresses still show.
+FRAMELESS := vmm/virt/run.c vmm/virt/exit.c vmm/virt/vmx/exit.c
+speed = $(if $(filter $(HOT),$(1)),-O2,-Os) $(if $(filter $(FRAMELESS),$(1)),-fomit-frame-pointer)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 

@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/gwalk.c vmm/virt/mmio.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/emu/exec.c vmm/emu/alu.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/gwalk.c vmm/virt/mmio.c vmm/virt/task.c vmm/virt/task_load.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/emu/exec.c vmm/emu/alu.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -115,6 +115,10 @@ static void take_exit(struct input *in, struct vexit *exit)
         exit->npf.write = length & 0x40;
         exit->npf.fetch = length & 0x20;
         break;
+    case VEXIT_TASK_SWITCH:
+        exit->task_switch.selector = (uint16_t)(take8(in) | take8(in) << 8);
+        exit->task_switch.source = take8(in) & 3;
+        break;
     case VEXIT_EXCEPTION:
         exit->exception = take_event(in);
         if (exit->exception.type < VEVENT_EXCEPTION || exit->exception.type == VEVENT_SW_INT)
@@ -139,7 +143,6 @@ static bool never_advances(enum vexit_kind kind)
     case VEXIT_NPF_MISCONFIG:
     case VEXIT_EXCEPTION:
     case VEXIT_TRIPLE_FAULT:
-    case VEXIT_TASK_SWITCH:
     case VEXIT_RDPMC:
     case VEXIT_VIRT_INSN:
     case VEXIT_UNDEFINED_INSN:
@@ -156,7 +159,7 @@ static bool never_advances(enum vexit_kind kind)
 static void check_rip(const struct vcpu *vcpu, const struct vexit *exit, uint64_t before)
 {
     uint64_t moved = vcpu->rip - before;
-    if (moved == 0)
+    if (moved == 0 || exit->kind == VEXIT_TASK_SWITCH)
         return;
     check(!never_advances(exit->kind));
     check(vcpu->inject.type != VEVENT_EXCEPTION || exit->interrupted.type == VEVENT_EXCEPTION);
@@ -189,6 +192,30 @@ static void check_registers(struct fake *fake)
     check(x86_canonical(reg[VREG_FS_BASE]) && x86_canonical(reg[VREG_GS_BASE]));
 }
 
+/* SDM "Checks on Guest Segment Registers", as far as a task switch could break them: VM entry would
+ * refuse the guest. */
+static void check_task(struct fake *fake, const struct vexit *exit, uint16_t old_tr)
+{
+    const struct vseg *seg = fake->seg, *cs = &seg[VSEG_CS], *ss = &seg[VSEG_SS];
+    if (seg[VSEG_TR].selector == old_tr || exit->kind != VEXIT_TASK_SWITCH)
+        return;
+    check((seg[VSEG_TR].access & 0x97) == 0x83);
+    check(seg[VSEG_LDTR].access == 0 || (seg[VSEG_LDTR].access & 0x9f) == 0x82);
+    check((fake->vcpu.rflags & ~0x3f7fd5ull) == 2 && fake->vcpu.int_shadow == 0);
+    for (unsigned i = VSEG_ES; i <= VSEG_GS; i++) {
+        check((seg[i].base >> 32) == 0);
+        if (fake->vcpu.rflags >> 17 & 1)
+            check(seg[i].access == 0xf3 && seg[i].base == (uint64_t)seg[i].selector << 4);
+        else if (seg[i].access != 0)
+            check((seg[i].access & 0x91) == 0x91 && !(seg[i].access & 0xf00));
+    }
+    if (fake->vcpu.rflags >> 17 & 1)
+        return;
+    unsigned cs_dpl = cs->access >> 5 & 3, ss_dpl = ss->access >> 5 & 3;
+    check((cs->access & 0x98) == 0x98 && (ss->access & 0x9a) == 0x92);
+    check(cs->access & 4 ? cs_dpl <= ss_dpl : cs_dpl == ss_dpl);
+}
+
 static void check_event(const struct vcpu *vcpu)
 {
     const struct vevent *event = &vcpu->inject;
@@ -205,8 +232,10 @@ static void one_exit(struct fake *fake, struct input *in)
     struct vexit exit;
     take_exit(in, &exit);
     uint64_t before = fake->vcpu.rip;
+    uint16_t old_tr = fake->seg[VSEG_TR].selector;
     exit_handle(&fake->vcpu, &exit);
     check_rip(&fake->vcpu, &exit, before);
+    check_task(fake, &exit, old_tr);
     check_event(&fake->vcpu);
     check_registers(fake);
     fake->vcpu.inject.type = VEVENT_NONE; /* delivered */
@@ -262,7 +291,7 @@ static void poke_state(struct fake *fake, struct input *in)
         fake->seg[VSEG_SS].access = (uint16_t)(0xc093 | (value & 3) << 5);
         break;
     case 3:
-        fake->reg[VREG_INT_SHADOW] = value & 1;
+        fake->vcpu.int_shadow = value & 1;
         fake->reg[VREG_NMI_BLOCKED] = value & 2;
         break;
     case 4:
@@ -281,6 +310,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     fake_init_bits(&fake, bits[take8(&in) % 3]);
     fake.tsc_step = 10;
+    fake.reg[VREG_GDTR_BASE] = 0x3000;
+    fake.reg[VREG_GDTR_LIMIT] = 0x3ff;
     while (in.size > 0 && fake.vcpu.stop == VM_RUNNING) {
         uint8_t command = take8(&in);
         switch (command >> 5) {

@@ -2,6 +2,7 @@
  * here: a test that links the real file gets the real function. */
 #include "fake_backend.h"
 
+#include "virt/handlers.h"
 #include "virt/x86.h"
 
 #include <string.h>
@@ -59,7 +60,7 @@ static void fake_run(struct vcpu *vcpu, struct vexit *exit)
 
 static uint64_t fake_reg_get(struct vcpu *vcpu, enum vreg reg)
 {
-    return fake_of(vcpu)->reg[reg];
+    return reg == VREG_RSP ? vcpu->gpr[VGPR_RSP] : fake_of(vcpu)->reg[reg];
 }
 
 static void fake_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
@@ -86,7 +87,7 @@ static void fake_seg_set(struct vcpu *vcpu, enum vseg_name name, const struct vs
 static bool fake_can_take(struct vcpu *vcpu, enum vwindow window)
 {
     struct fake *fake = fake_of(vcpu);
-    if (fake->reg[VREG_INT_SHADOW])
+    if (fake->vcpu.int_shadow)
         return false;
     if (window == VWINDOW_NMI)
         return !fake->reg[VREG_NMI_BLOCKED];
@@ -422,7 +423,7 @@ void fake_exit(struct fake *fake, enum vexit_kind kind, uint8_t insn_len)
     exit_handle(&fake->vcpu, &exit);
 }
 
-/* --- stand-ins for gwalk.c and mmio.c --------------------------------------------------------- */
+/* --- stand-ins for gwalk.c, mmio.c and task.c ------------------------------------------------- */
 
 __attribute__((weak)) struct gwalk_result gwalk(struct vcpu *vcpu, gva_t linear, unsigned access)
 {
@@ -465,4 +466,10 @@ __attribute__((weak)) enum exit_action mmio_emulate(struct vcpu *vcpu, struct ve
     exit->insn_len = 3;
     fake_of(vcpu)->mmio_calls++;
     return fake_of(vcpu)->mmio_action;
+}
+
+__attribute__((weak)) enum exit_action task_switch_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    fake_of(vcpu)->task_switch_selector = exit->task_switch.selector;
+    return EXIT_RETRY;
 }

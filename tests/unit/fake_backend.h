@@ -77,7 +77,8 @@ struct fake {
     gva_t missing_page, read_only_page, lost_table_page;
     unsigned mmio_calls;
     enum exit_action mmio_action;
-    gpa_t mmio_gpa; /* of the newest mmio_write() */
+    gpa_t mmio_gpa;                /* of the newest mmio_write() */
+    uint16_t task_switch_selector; /* what the stand-in for task.c saw */
 };
 
 /* 1 GHz, flat 64-bit code at CPL 0 with paging on, RIP 1000h, IF set. */

@@ -76,12 +76,32 @@ static void the_deadline_is_computed_again_only_after_a_change(void **state)
     memset(&pc.pit.counter[0], 0, sizeof(pc.pit.counter[0]));
     assert_true(deadline() == before);
     in(0x80, 1);
+    in(0x3fd, 1); /* neither has a clock */
+    assert_true(deadline() == before);
+    in(0x61, 1);
     assert_true(deadline() != before);
     before = deadline();
     pc.deadline = 5;
     assert_int_equal(deadline(), 5);
     pass_time(0);
     assert_true(deadline() == before);
+}
+
+static void the_run_loop_is_asked_in_only_for_clocks_and_stops(void **state)
+{
+    (void)state;
+    in(0x61, 1);
+    vcpu.attention = 0;
+    in(0x80, 1);
+    in(0x3fd, 1);
+    out(0x3ff, 1, 0x5a);
+    assert_false(vcpu.devices_touched);
+    in(0x61, 1);
+    assert_true(vcpu.devices_touched);
+    vcpu.attention = 0;
+    out(0xcf9, 1, 0x06);
+    assert_true(vcpu.devices_touched);
+    assert_int_equal(vcpu.hooks.stop_request(&pc), VM_STOP_RESET);
 }
 
 /* Counter 0 without a count: the PIT has nothing to say. */
@@ -171,6 +191,7 @@ int main(void)
         T(the_keyboard_interrupts_on_irq_1),
         T(the_pit_interrupts_on_irq_0_at_its_deadline),
         T(the_deadline_is_computed_again_only_after_a_change),
+        T(the_run_loop_is_asked_in_only_for_clocks_and_stops),
         T(a_machine_at_rest_has_no_deadline),
         T(the_rtc_interrupts_on_irq_8_at_its_deadline),
         T(the_pm_timer_raises_the_sci_when_bit_31_changes),

@@ -59,7 +59,7 @@ static void raise_irq_in_shadow_at_entry_0(struct fake *machine, unsigned entry)
 {
     if (entry != 0)
         return;
-    machine->reg[VREG_INT_SHADOW] = 1;
+    machine->vcpu.int_shadow = 1;
     machine->vcpu.irq_high = true;
 }
 
@@ -70,7 +70,7 @@ static void hlt_behind_sti_ends_the_shadow_and_takes_the_irq(void **state)
     fake_script(&fake, VEXIT_HLT)->insn_len = 1;
     vcpu_run(&fake.vcpu);
     assert_int_equal(fake.sleeps, 0);
-    assert_int_equal(fake.reg[VREG_INT_SHADOW], 0);
+    assert_int_equal(fake.vcpu.int_shadow, 0);
     assert_int_equal(fake.entry[1].inject.type, VEVENT_IRQ);
 }
 
@@ -167,7 +167,7 @@ static void an_nmi_wakes_hlt_with_interrupts_off(void **state)
     (void)state;
     fake.vcpu.rflags = 0x2;
     fake.vcpu.nmi_pending = true;
-    fake.reg[VREG_INT_SHADOW] = 1; /* holds it back until the HLT is done */
+    fake.vcpu.int_shadow = 1; /* holds it back until the HLT is done */
     fake_script(&fake, VEXIT_HLT)->insn_len = 1;
     vcpu_run(&fake.vcpu);
     assert_int_equal(fake.entry[1].inject.type, VEVENT_NMI);
@@ -203,6 +203,7 @@ static void the_deadline_is_armed_once_while_it_stays_the_same(void **state)
 static void program_timer(struct fake *machine, const struct fake_pio *access)
 {
     machine->next_deadline = access->value == 0 ? VTIME_NEVER : access->value * 1000;
+    machine->vcpu.devices_touched = true;
 }
 
 static void a_port_write_that_moves_the_deadline_arms_anew(void **state)
@@ -222,7 +223,7 @@ static void a_port_write_that_moves_the_deadline_arms_anew(void **state)
 static void next_period(struct fake *machine, vtime_t now)
 {
     while (machine->next_deadline <= now)
-        machine->next_deadline += 1000;
+        machine->next_deadline += 100000;
 }
 
 static void a_deadline_exit_advances_the_devices_and_arms_the_next(void **state)
@@ -236,18 +237,18 @@ static void a_deadline_exit_advances_the_devices_and_arms_the_next(void **state)
     vcpu_run(&fake.vcpu);
     assert_int_equal(fake.advances, 1);
     assert_int_equal(fake.advanced_to, 6000);
-    assert_in_range(fake.entry[1].deadline_tsc, 1007000, 1007001);
+    assert_in_range(fake.entry[1].deadline_tsc, 1101000, 1101001);
     assert_int_equal(fake.vcpu.history[1].rip, 0x1000);
 }
 
 static void a_deadline_exit_that_came_early_is_armed_again(void **state)
 {
     (void)state;
-    fake.next_deadline = 1000;
+    fake.next_deadline = 100000;
     fake_script(&fake, VEXIT_DEADLINE);
     vcpu_run(&fake.vcpu);
     assert_int_equal(fake.deadline_calls, 2);
-    assert_in_range(fake.entry[1].deadline_tsc, 1001000, 1001001);
+    assert_in_range(fake.entry[1].deadline_tsc, 1100000, 1100001);
 }
 
 static void a_deadline_of_never_disarms(void **state)

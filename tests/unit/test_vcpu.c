@@ -164,15 +164,14 @@ static void the_report_lists_the_last_16_exits_by_name(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 40; i++) {
-        fake.vcpu.gpr[VGPR_RAX] = 0x100 + i;
         fake_exit(&fake, VEXIT_CPUID, 2);
     }
     vcpu_stop(&fake.vcpu, VM_STOP_POWER_OFF, "test");
     vcpu_report(&fake.vcpu);
     assert_printed("last 16 exits, oldest first:\n");
-    assert_printed("  RIP 0000000000001030  CPUID (reason 0x0)  detail 0  EAX 00000118");
-    assert_printed("  RIP 000000000000104e  CPUID (reason 0x0)  detail 0  EAX 00000127");
-    assert_null(strstr(text, "EAX 00000117"));
+    assert_printed("  RIP 0000000000001030  CPUID (reason 0x0)  detail 0\n");
+    assert_printed("  RIP 000000000000104e  CPUID (reason 0x0)  detail 0\n");
+    assert_null(strstr(text, "RIP 000000000000102e"));
     assert_printed("          40  CPUID\n");
     assert_null(strstr(text, "HLT"));
 }

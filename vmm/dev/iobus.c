@@ -78,7 +78,10 @@ static const struct iobus_range *iobus_find(struct iobus *bus, uint64_t address,
 
 static void iobus_advance(struct iobus *bus, const struct iobus_range *range)
 {
-    if (range->ops->advance && bus->now)
+    if (!range->ops->advance)
+        return;
+    bus->clock_touched = true;
+    if (bus->now)
         range->ops->advance(range->dev, bus->now(bus->now_ctx));
 }
 

@@ -23,6 +23,7 @@ struct iobus {
     unsigned range_count;
     struct iobus_range range[IOBUS_MAX_RANGES]; /* sorted by base */
     unsigned last_hit;                          /* index of the range that answered last */
+    bool clock_touched; /* a device with a clock was accessed; whoever looks clears it */
     uint64_t unclaimed_reads, unclaimed_writes, bad_accesses;
     uint64_t last_unclaimed; /* address of the newest unclaimed access, for the log */
 };

@@ -33,6 +33,12 @@
 #define MSR_IA32_TSC_DEADLINE 0x6E0u
 #define MSR_IA32_X2APIC_BASE  0x800u /* plus the xAPIC register's offset / 16 */
 #define MSR_IA32_EFER         0xC0000080u
+#define MSR_STAR              0xC0000081u
+#define MSR_LSTAR             0xC0000082u
+#define MSR_CSTAR             0xC0000083u
+#define MSR_FMASK             0xC0000084u
+#define MSR_KERNEL_GS_BASE    0xC0000102u
+#define MSR_TSC_AUX           0xC0000103u
 
 static inline uint64_t rdmsr(uint32_t msr)
 {

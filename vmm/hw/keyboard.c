@@ -44,6 +44,9 @@ void keyboard_init(void)
         ;
     irq_register(VECTOR_IRQ_BASE + IRQ_KEYBOARD, keyboard_irq);
     irq_unmask(IRQ_KEYBOARD);
+    /* Where the firmware left a mouse on, its byte would hold back the keyboard's for ever. */
+    irq_register(VECTOR_IRQ_BASE + IRQ_MOUSE, keyboard_irq);
+    irq_unmask(IRQ_MOUSE);
 }
 
 bool keyboard_get(uint8_t *scancode)

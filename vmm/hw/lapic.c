@@ -175,7 +175,7 @@ void hw_timer_arm(uint64_t tsc_deadline)
 void hw_sleep_until(uint64_t tsc_deadline)
 {
     screen_sync();
-    serial_poll();
+    serial_send(); /* and receive nothing: a byte taken now would wait for the next interrupt */
     uint64_t now = rdtsc();
     if (now >= tsc_deadline)
         return;

@@ -11,6 +11,7 @@
 #define IRQ_KEYBOARD 1
 #define IRQ_CASCADE  2
 #define IRQ_COM1     4
+#define IRQ_MOUSE    12
 
 /* --- linker.ld, entry.asm --------------------------------------------------------------------- */
 
@@ -77,6 +78,8 @@ uint16_t acpi_pm_timer_port(void);
 
 void serial_init(uint16_t port); /* 0: none */
 void serial_irq_init(void);
+/* Sends what the UART has room for; receives nothing. */
+void serial_send(void);
 void screen_init(const struct boot_screen *screen);
 void keyboard_init(void);
 

@@ -143,13 +143,18 @@ void serial_irq_init(void)
     send_some();
 }
 
+void serial_send(void)
+{
+    if (base && ring_count(&tx))
+        send_some();
+}
+
 void serial_poll(void)
 {
     if (!base)
         return;
     receive_some();
-    if (ring_count(&tx))
-        send_some();
+    serial_send();
 }
 
 static void serial_put(void *ctx, uint8_t byte)
@@ -170,7 +175,8 @@ static void serial_put(void *ctx, uint8_t byte)
         send_some();
         ring_put(&tx, byte);
     }
-    if (!(ier & IER_TX))
+    /* Now and then by hand: the interrupt may be held back, or not be wired. */
+    if (!(ier & IER_TX) || ring_count(&tx) % FIFO_BYTES == 0)
         send_some();
 }
 

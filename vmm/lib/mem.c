@@ -4,6 +4,12 @@
  */
 #include "lib/mem.h"
 
+#if !__STDC_HOSTED__
+#undef memcpy
+#undef memset
+#undef memcmp
+#endif
+
 #if !__STDC_HOSTED__ || defined(MEM_BARE)
 
 /* Below this many bytes the start-up cost of a REP instruction outweighs its speed. */

@@ -10,6 +10,14 @@ void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
+/* Freestanding C has no built-in functions by these names; short copies of a known size are worth
+ * having in line. */
+#if !__STDC_HOSTED__
+#define memcpy(dst, src, n)  __builtin_memcpy(dst, src, n)
+#define memset(dst, byte, n) __builtin_memset(dst, byte, n)
+#define memcmp(a, b, n)      __builtin_memcmp(a, b, n)
+#endif
+
 size_t str_len(const char *s);
 bool str_eq(const char *a, const char *b);
 /* Copies at most size_bytes - 1 characters and ends dst with a NUL; false when src didn't fit. */

@@ -1,5 +1,5 @@
 /*
- * The guest's PC as numbers: physical memory, ports, interrupt inputs. docs/MEMORY-MAP-guest.md
+ * The guest's PC as numbers: physical memory, ports, interrupt inputs. docs/MEMORY-MAP.md
  * draws the same map; acpi/dsdt.asl tells it to the guest and must agree.
  */
 #ifndef PC_LAYOUT_H

@@ -56,6 +56,7 @@ static void request(struct pc *pc, enum vm_stop stop)
 {
     if (pc->stop == VM_RUNNING)
         pc->stop = stop;
+    pc_attend(pc);
 }
 
 static void request_power_off(void *ctx)
@@ -77,8 +78,10 @@ static void note_room(void *ctx)
 
 static void report_fault(void *ctx, const char *device, const char *reason)
 {
+    static uint64_t count;
     (void)ctx;
-    log_warn("%s stopped until the guest resets it: %s", device, reason);
+    if (log_ratelimit(&count, 8))
+        log_warn("%s stopped until the guest resets it: %s", device, reason);
 }
 
 /* --- the wiring ------------------------------------------------------------------------------- */

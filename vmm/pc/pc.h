@@ -84,7 +84,7 @@ void pc_connect(struct pc *pc, struct vcpu *vcpu);
 
 /*
  * The machine's reset: devices as after power-on, firmware data, kernel and initrd written to guest
- * memory anew (docs/MEMORY-MAP-guest.md says what stays). Disks keep their content, the clock its
+ * memory anew (docs/MEMORY-MAP.md says what stays). Disks keep their content, the clock its
  * date. The vCPU must be reset behind it: vcpu_reset(), then pc_set_entry(vcpu, &pc->entry).
  * False with one sentence in error (BZIMAGE_ERROR_SIZE bytes) when the kernel can't be loaded.
  */
@@ -96,6 +96,13 @@ bool pc_serial_rx(struct pc *pc, uint8_t byte);
 bool pc_keyboard_scancode(struct pc *pc, uint8_t byte);
 /* The button on the case: asks the guest to shut down. */
 void pc_power_button(struct pc *pc);
+
+/* Asks the run loop to look at deadlines and stop requests before the next entry. */
+static inline void pc_attend(struct pc *pc)
+{
+    if (pc->vcpu)
+        pc->vcpu->devices_touched = true;
+}
 
 /* For pc.c: what the run loop calls (pc_run.c). `ctx` is the struct pc. */
 extern const struct vcpu_hooks pc_hooks;

@@ -11,9 +11,13 @@
 #define ISA_PORTS_END 0x500u
 
 /* Devices that refused bytes from outside are served outside of their own handlers. */
-static void finish_access(struct pc *pc)
+static void finish_access(struct pc *pc, struct iobus *bus)
 {
-    pc->deadline_stale = true;
+    if (bus->clock_touched) {
+        bus->clock_touched = false;
+        pc->deadline_stale = true;
+        pc_attend(pc);
+    }
     if (!pc->room)
         return;
     pc->room = false;
@@ -31,7 +35,7 @@ static uint32_t pio_read(void *ctx, uint16_t port, unsigned size)
             value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
     else
         value = (uint32_t)iobus_read(&pc->pio, port, size);
-    finish_access(pc);
+    finish_access(pc, &pc->pio);
     return value;
 }
 
@@ -44,7 +48,7 @@ static void pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value)
             iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
     else
         iobus_write(&pc->pio, port, size, value);
-    finish_access(pc);
+    finish_access(pc, &pc->pio);
 }
 
 static bool mmio_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
@@ -54,7 +58,7 @@ static bool mmio_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
     if (!iobus_claims(&pc->mmio, gpa))
         return false;
     *value = iobus_read(&pc->mmio, gpa, size);
-    finish_access(pc);
+    finish_access(pc, &pc->mmio);
     return true;
 }
 
@@ -65,7 +69,7 @@ static bool mmio_write(void *ctx, gpa_t gpa, unsigned size, uint64_t value)
     if (!iobus_claims(&pc->mmio, gpa))
         return false;
     iobus_write(&pc->mmio, gpa, size, value);
-    finish_access(pc);
+    finish_access(pc, &pc->mmio);
     return true;
 }
 

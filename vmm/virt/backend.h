@@ -11,15 +11,16 @@
 struct vcpu;
 struct cpu_facts;
 
-/* Guest-visible values: the backend keeps masks, shadows and fixed bits to itself. Setting a control
- * register or EFER also drops the guest's translations that the write would drop. */
+/* Guest-visible values: the backend keeps masks, shadows and fixed bits to itself. Setting a
+ * control register or EFER also drops the guest's translations that the write would drop. */
 enum vreg {
+    VREG_RSP, /* to read only: see gpr[] in struct vcpu */
     VREG_CR0,
     VREG_CR2,
     VREG_CR3,
     VREG_CR4,
     VREG_EFER, /* LMA included: setting CR0 or EFER recomputes it */
-    VREG_DR0, /* DR0 to DR3 in a row */
+    VREG_DR0,  /* DR0 to DR3 in a row */
     VREG_DR1,
     VREG_DR2,
     VREG_DR3,
@@ -35,7 +36,6 @@ enum vreg {
     VREG_GDTR_LIMIT,
     VREG_IDTR_BASE,
     VREG_IDTR_LIMIT,
-    VREG_INT_SHADOW, /* nonzero while STI or MOV SS holds interrupts off; write 0 to end it */
     VREG_NMI_BLOCKED,
     VREG_PENDING_DB, /* write DR6 bits: a #DB that is due at the next entry (single step) */
     VREG_TSC_OFFSET,

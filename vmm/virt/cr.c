@@ -56,8 +56,7 @@ static bool in_long_mode(struct vcpu *vcpu)
     return get(vcpu, VREG_EFER) & X86_EFER_LMA;
 }
 
-/* Whether the four entries that PAE paging would load are free of reserved bits. */
-static bool pdptes_valid(struct vcpu *vcpu, uint64_t cr3)
+bool cr_pdptes_valid(struct vcpu *vcpu, uint64_t cr3)
 {
     uint64_t pdpte[4];
     if (!vcpu->hooks.mem_read(vcpu->hooks.ctx, cr3 & 0xffffffe0, pdpte, sizeof(pdpte)))
@@ -88,7 +87,7 @@ static bool paging_may_start(struct vcpu *vcpu)
     uint64_t cr4 = get(vcpu, VREG_CR4);
     if (get(vcpu, VREG_EFER) & X86_EFER_LME)
         return (cr4 & X86_CR4_PAE) && !code_is_64_bit_segment(vcpu) && !tss_is_16_bit(vcpu);
-    return !(cr4 & X86_CR4_PAE) || pdptes_valid(vcpu, get(vcpu, VREG_CR3));
+    return !(cr4 & X86_CR4_PAE) || cr_pdptes_valid(vcpu, get(vcpu, VREG_CR3));
 }
 
 static bool paging_may_end(struct vcpu *vcpu)
@@ -111,6 +110,11 @@ static enum exit_action write_cr0(struct vcpu *vcpu, uint64_t value)
         return general_protection(vcpu);
     if ((changed & X86_CR0_PG) && !(value & X86_CR0_PG) && !paging_may_end(vcpu))
         return general_protection(vcpu);
+    /* In PAE paging these two load the four entries anew, too. SDM "PDPTE Registers". */
+    if ((changed & (X86_CR0_CD | X86_CR0_NW)) && (old & value & X86_CR0_PG) &&
+        (get(vcpu, VREG_CR4) & X86_CR4_PAE) && !in_long_mode(vcpu) &&
+        !cr_pdptes_valid(vcpu, get(vcpu, VREG_CR3)))
+        return general_protection(vcpu);
     vcpu->backend->reg_set(vcpu, VREG_CR0, value);
     return EXIT_ADVANCE;
 }
@@ -124,7 +128,7 @@ static enum exit_action write_cr3(struct vcpu *vcpu, uint64_t value)
         if (value & ~(vcpu->facts->physical_address_mask | 0xfff))
             return general_protection(vcpu);
     } else if ((get(vcpu, VREG_CR0) & X86_CR0_PG) && (cr4 & X86_CR4_PAE) &&
-               !pdptes_valid(vcpu, value)) {
+               !cr_pdptes_valid(vcpu, value)) {
         return general_protection(vcpu);
     }
     vcpu->backend->reg_set(vcpu, VREG_CR3, value);
@@ -143,7 +147,7 @@ static bool cr4_change_allowed(struct vcpu *vcpu, uint64_t value, uint64_t chang
     if (value & X86_CR4_PCIDE)
         return false;
     if ((get(vcpu, VREG_CR0) & X86_CR0_PG) && (value & X86_CR4_PAE) && (changed & CR4_LOADS_PDPTES))
-        return pdptes_valid(vcpu, get(vcpu, VREG_CR3));
+        return cr_pdptes_valid(vcpu, get(vcpu, VREG_CR3));
     return true;
 }
 

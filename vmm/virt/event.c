@@ -132,12 +132,21 @@ static bool event_loops(struct vcpu *vcpu, const struct vexit *exit)
     return ++vcpu->nested_faults > EVENT_LOOP_LIMIT;
 }
 
-/* The exit came before the CPU wrote DR6: its sticky bits gain the new causes, bits 3 to 0 are the
- * newest's alone. SDM "Debug Status Register (DR6)". */
-static void event_set_dr6(struct vcpu *vcpu, uint64_t causes)
+/*
+ * What the CPU does on its way into the #DB handler and the exit came before: DR6's sticky bits
+ * gain the new causes, bits 3 to 0 are the newest's alone; general detect ends. SDM "Debug Status
+ * Register (DR6)", "Debug Control Register (DR7)". The shadow ends too: with TF set, an entry with
+ * it would need BS among the pending exceptions. SDM "Checks on Guest Non-Register State".
+ */
+static void event_debug(struct vcpu *vcpu, uint64_t causes)
 {
     uint64_t dr6 = vcpu->backend->reg_get(vcpu, VREG_DR6);
-    vcpu->backend->reg_set(vcpu, VREG_DR6, (dr6 & ~0xfull) | causes);
+    uint64_t dr7 = vcpu->backend->reg_get(vcpu, VREG_DR7);
+    if (causes)
+        vcpu->backend->reg_set(vcpu, VREG_DR6, (dr6 & ~0xfull) | causes);
+    if (dr7 & X86_DR7_GD)
+        vcpu->backend->reg_set(vcpu, VREG_DR7, dr7 & ~X86_DR7_GD);
+    vcpu->int_shadow = 0;
 }
 
 enum exit_action event_exception(struct vcpu *vcpu, struct vexit *exit)
@@ -156,6 +165,8 @@ enum exit_action event_exception(struct vcpu *vcpu, struct vexit *exit)
                   event->vector, EVENT_LOOP_LIMIT);
         return EXIT_STOP;
     }
+    if (event->vector == X86_DB)
+        event_debug(vcpu, event->type == VEVENT_EXCEPTION ? exit->exception_address : 0);
     if (event->type != VEVENT_EXCEPTION) {
         /* INT3, INTO, INT1: traps of an instruction whose length the entry needs. */
         vcpu->inject = *event;
@@ -165,7 +176,5 @@ enum exit_action event_exception(struct vcpu *vcpu, struct vexit *exit)
     }
     if (event->vector == X86_PF)
         return inject_page_fault(vcpu, exit->exception_address, event->error);
-    if (event->vector == X86_DB)
-        event_set_dr6(vcpu, exit->exception_address);
     return event_queue(vcpu, event->vector, event->has_error, event->error);
 }

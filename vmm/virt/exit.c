@@ -8,6 +8,7 @@
 #include "virt/x86.h"
 
 #include "lib/log.h"
+#include "lib/mem.h"
 
 /* What the guest finds in RAX after a hypercall: the number that KVM's callers know as "no such
  * call". There are none. */
@@ -34,9 +35,14 @@ static enum exit_action host_nmi_exit(struct vcpu *vcpu, struct vexit *exit)
     return EXIT_RETRY;
 }
 
+/* The host is served here too: Bochs never exits for a host interrupt while the guest keeps IF
+ * clear from its entry on, and a UART without an interrupt line has nobody else to poll it. */
 static enum exit_action deadline_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     (void)exit;
+    vcpu->host->take_interrupts();
+    vcpu->hooks.host_events(vcpu->hooks.ctx);
+    vcpu->deadline_served = true;
     vcpu->hooks.advance(vcpu->hooks.ctx, clock_ns(&vcpu->clock, vcpu->host->tsc()));
     vcpu->deadline_ns = 0; /* the timer is spent: arm it anew even for the same date */
     vcpu->deadline_tsc = UINT64_MAX;
@@ -129,7 +135,6 @@ static enum exit_action hypercall_exit(struct vcpu *vcpu, struct vexit *exit)
 static enum exit_action npf_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     history_detail(vcpu, exit->npf.gpa);
-    vcpu->devices_touched = true;
     return mmio_emulate(vcpu, exit);
 }
 
@@ -149,17 +154,6 @@ static enum exit_action triple_fault_exit(struct vcpu *vcpu, struct vexit *exit)
     (void)exit;
     vcpu_stop(vcpu, VM_STOP_TRIPLE_FAULT, "no handler could take an exception at RIP 0x%llx",
               (unsigned long long)vcpu->rip);
-    return EXIT_STOP;
-}
-
-/* Hardware task switches don't exist in 64-bit mode, and no 32-bit Linux needs one but for a
- * double fault. An emulation would go here, return EXIT_RETRY and set RIP itself. */
-static enum exit_action task_switch_exit(struct vcpu *vcpu, struct vexit *exit)
-{
-    static const char *const source[4] = {"CALL", "IRET", "JMP", "a task gate"};
-    vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT,
-              "hardware task switch to selector 0x%x by %s: pxHV doesn't emulate these",
-              exit->task_switch.selector, source[exit->task_switch.source & 3]);
     return EXIT_STOP;
 }
 
@@ -254,12 +248,12 @@ static inline void finish_insn(struct vcpu *vcpu, unsigned length)
     if ((rip ^ vcpu->rip) >> 16)
         rip = wrap_rip(vcpu, rip);
     vcpu->rip = rip;
-    if (vcpu->backend->reg_get(vcpu, VREG_INT_SHADOW))
-        vcpu->backend->reg_set(vcpu, VREG_INT_SHADOW, 0);
+    vcpu->int_shadow = 0;
     if (vcpu->rflags & (X86_RFLAGS_RF | X86_RFLAGS_TF)) {
         vcpu->rflags &= ~X86_RFLAGS_RF;
         if (vcpu->rflags & X86_RFLAGS_TF)
-            vcpu->backend->reg_set(vcpu, VREG_PENDING_DB, X86_DR6_BS);
+            vcpu->backend->reg_set(vcpu, VREG_PENDING_DB,
+                                   vcpu->backend->reg_get(vcpu, VREG_PENDING_DB) | X86_DR6_BS);
     }
 }
 
@@ -277,6 +271,13 @@ static unsigned known_length(struct vcpu *vcpu, enum vexit_kind kind)
     return kinds[kind].length;
 }
 
+/* One move copies both into the history. */
+_Static_assert(offsetof(struct vexit, raw_reason) - offsetof(struct vexit, kind) == 4 &&
+                   offsetof(struct vcpu_history_entry, raw_reason) -
+                           offsetof(struct vcpu_history_entry, kind) ==
+                       4,
+               "kind and raw reason lie side by side");
+
 void exit_handle(struct vcpu *vcpu, struct vexit *exit)
 {
     if ((unsigned)exit->kind >= VEXIT_KIND_COUNT)
@@ -285,10 +286,7 @@ void exit_handle(struct vcpu *vcpu, struct vexit *exit)
     struct vcpu_history_entry *entry = &vcpu->history[vcpu->history_next++ % VCPU_HISTORY];
     entry->rip = vcpu->rip;
     entry->detail = exit->raw_qualification;
-    entry->kind = exit->kind;
-    entry->raw_reason = (uint32_t)exit->raw_reason;
-    entry->eax = (uint32_t)vcpu->gpr[VGPR_RAX];
-    entry->ecx = (uint32_t)vcpu->gpr[VGPR_RCX];
+    memcpy(&entry->kind, &exit->kind, sizeof(entry->kind) + sizeof(entry->raw_reason));
 
     if (exit->interrupted.type != VEVENT_NONE)
         event_requeue(vcpu, &exit->interrupted);

@@ -11,8 +11,9 @@ exit_handler cpuid_exit;                    /* cpuid.c */
 exit_handler msr_read_exit, msr_write_exit; /* msr.c */
 exit_handler cr_read_exit, cr_write_exit;   /* cr.c */
 exit_handler cr_clts_exit, cr_lmsw_exit, cr_xsetbv_exit, cr_debug_exit;
-exit_handler pio_exit;        /* pio.c */
-exit_handler event_exception; /* event.c: an intercepted exception */
+exit_handler pio_exit;         /* pio.c */
+exit_handler task_switch_exit; /* task.c */
+exit_handler event_exception;  /* event.c: an intercepted exception */
 
 /* Fills vcpu->cpuid from the facts: at reset. */
 void cpuid_build(struct vcpu *vcpu);
@@ -22,6 +23,10 @@ void cpuid_update(struct vcpu *vcpu, uint64_t cr4);
 /* The bits that a guest may set: what the CPU knows and CPUID offers. */
 uint64_t cr4_guest_allowed(const struct vcpu *vcpu);
 uint64_t xcr0_guest_allowed(const struct vcpu *vcpu);
+
+/* Whether the four entries that PAE paging would load from here are free of reserved bits; a VM
+ * entry refuses others. */
+bool cr_pdptes_valid(struct vcpu *vcpu, uint64_t cr3);
 
 /* Power-on values of the MSRs kept in struct vcpu. */
 void msr_reset(struct vcpu *vcpu);

@@ -109,6 +109,9 @@ static bool write_tsc_adjust(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 /* --- identification --------------------------------------------------------------------------- */
 
+#define DEBUGCTL_LBR BIT64(0)
+#define DEBUGCTL_BTF BIT64(1)
+
 static bool read_zero(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
     (void)vcpu;
@@ -123,6 +126,14 @@ static bool write_zero(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     (void)vcpu;
     (void)msr;
     return value == 0;
+}
+
+/* LBR and BTF are taken and stay off: a kernel sets them without asking CPUID, on a user's word. */
+static bool write_debugctl(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    (void)vcpu;
+    (void)msr;
+    return (value & ~(DEBUGCTL_LBR | DEBUGCTL_BTF)) == 0;
 }
 
 static bool read_apic_base(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
@@ -328,7 +339,7 @@ static const struct msr_entry table[] = {
     {MSR_SYSENTER_CS, MSR_SYSENTER_CS, read_backend, write_sysenter_cs},
     {MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, read_backend, write_address},
     {MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_misc_enable, write_misc_enable},
-    {MSR_DEBUGCTL, MSR_DEBUGCTL, read_zero, write_zero},
+    {MSR_DEBUGCTL, MSR_DEBUGCTL, read_zero, write_debugctl},
     {MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSMASK7, read_mtrr, write_mtrr_variable},
     {MSR_MTRR_FIX64K, MSR_MTRR_FIX64K, read_mtrr, write_mtrr_fixed},
     {MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX16K_A0000, read_mtrr, write_mtrr_fixed},
@@ -411,6 +422,7 @@ enum exit_action msr_read_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     (void)exit;
     uint64_t value;
+    history_detail(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX]);
     if (!msr_guest_read(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX], &value))
         return refuse(vcpu, "read");
     vcpu->gpr[VGPR_RAX] = (uint32_t)value;
@@ -422,6 +434,7 @@ enum exit_action msr_write_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     (void)exit;
     uint64_t value = vcpu->gpr[VGPR_RDX] << 32 | (uint32_t)vcpu->gpr[VGPR_RAX];
+    history_detail(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX]);
     if (!msr_guest_write(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX], value))
         return refuse(vcpu, "write");
     return EXIT_ADVANCE;

@@ -201,6 +201,5 @@ enum exit_action pio_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     const struct vexit_pio *pio = &exit->pio;
     history_detail(vcpu, pio->port);
-    vcpu->devices_touched = true;
     return pio->string ? string(vcpu, pio) : single(vcpu, pio);
 }

@@ -8,13 +8,20 @@
 
 #include "lib/assert.h"
 
-_Static_assert(offsetof(struct vcpu, stopped) < offsetof(struct vcpu, attention) + 8,
+_Static_assert(offsetof(struct vcpu, window_wanted[1]) < offsetof(struct vcpu, attention) + 8,
                "every flag lies inside the word that the loop tests");
 
 static vtime_t run_now(const struct vcpu *vcpu)
 {
     return clock_ns(&vcpu->clock, vcpu->host->tsc());
 }
+
+/*
+ * A guest can ask for a timer that is always due. The deadline's exit comes before the guest's
+ * first instruction and before an interrupt of the host's, so that neither would ever have a turn:
+ * behind a deadline that was served, the next one waits for at least so long.
+ */
+#define RUN_DEADLINES_PER_SECOND 50000u
 
 /* Arms the backend for the nearest device deadline, only when that one changed. */
 static void run_arm_deadline(struct vcpu *vcpu)
@@ -30,8 +37,11 @@ static void run_arm_deadline(struct vcpu *vcpu)
         uint64_t tsc = vcpu->host->tsc();
         vtime_t now = clock_ns(&vcpu->clock, tsc);
         uint64_t ahead = deadline_ns > now ? clock_ticks(&vcpu->clock, deadline_ns - now) : 0;
+        if (vcpu->deadline_served)
+            ahead = max_u64(ahead, vcpu->clock.tsc_hz / RUN_DEADLINES_PER_SECOND);
         vcpu->deadline_tsc = ahead < UINT64_MAX - tsc ? tsc + ahead : UINT64_MAX;
     }
+    vcpu->deadline_served = false;
     vcpu->backend->set_deadline(vcpu, vcpu->deadline_tsc);
 }
 
@@ -46,6 +56,7 @@ static void run_advance_if_due(struct vcpu *vcpu)
     if (!run_deadline_due(vcpu))
         return;
     vcpu->hooks.advance(vcpu->hooks.ctx, run_now(vcpu));
+    vcpu->deadline_served = true;
     vcpu->deadline_ns = 0;
 }
 

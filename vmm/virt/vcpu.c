@@ -24,8 +24,10 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->entry_error = 0;
     vcpu->deadline_ns = 0;
     vcpu->deadline_tsc = UINT64_MAX;
+    vcpu->deadline_served = false;
     vcpu->nested_faults = 0;
     vcpu->cr8 = 0;
+    vcpu->int_shadow = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(vcpu->window_wanted); i++) {
         vcpu->window_wanted[i] = false;
         vcpu->backend->want_window(vcpu, (enum vwindow)i, false);
@@ -75,6 +77,11 @@ void vcpu_stop(struct vcpu *vcpu, enum vm_stop stop, const char *format, ...)
 
 /* --- the report ------------------------------------------------------------------------------- */
 
+static unsigned long long report_reg(struct vcpu *vcpu, enum vreg reg)
+{
+    return vcpu->backend->reg_get(vcpu, reg);
+}
+
 static void report_registers(struct vcpu *vcpu)
 {
     static const char name[16][4] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
@@ -82,13 +89,9 @@ static void report_registers(struct vcpu *vcpu)
     log_raw("RIP %016llx  RFLAGS %08llx%s\n", (unsigned long long)vcpu->rip,
             (unsigned long long)vcpu->rflags, vcpu->halted ? "  (halted)" : "");
     for (unsigned i = 0; i < 16; i++)
-        log_raw("%.3s %016llx%s", name[i], (unsigned long long)vcpu->gpr[i],
+        log_raw("%.3s %016llx%s", name[i],
+                i == VGPR_RSP ? report_reg(vcpu, VREG_RSP) : (unsigned long long)vcpu->gpr[i],
                 i % 4 == 3 ? "\n" : "  ");
-}
-
-static unsigned long long report_reg(struct vcpu *vcpu, enum vreg reg)
-{
-    return vcpu->backend->reg_get(vcpu, reg);
 }
 
 static void report_control(struct vcpu *vcpu)
@@ -101,7 +104,7 @@ static void report_control(struct vcpu *vcpu)
     log_raw("GDTR %016llx:%04llx  IDTR %016llx:%04llx  shadow %llx  NMI blocked %llx\n",
             report_reg(vcpu, VREG_GDTR_BASE), report_reg(vcpu, VREG_GDTR_LIMIT),
             report_reg(vcpu, VREG_IDTR_BASE), report_reg(vcpu, VREG_IDTR_LIMIT),
-            report_reg(vcpu, VREG_INT_SHADOW), report_reg(vcpu, VREG_NMI_BLOCKED));
+            (unsigned long long)vcpu->int_shadow, report_reg(vcpu, VREG_NMI_BLOCKED));
 }
 
 static void report_segments(struct vcpu *vcpu)
@@ -121,9 +124,9 @@ static void report_history(const struct vcpu *vcpu)
     log_raw("last %u exits, oldest first:\n", count);
     for (uint32_t i = vcpu->history_next - count; i != vcpu->history_next; i++) {
         const struct vcpu_history_entry *entry = &vcpu->history[i % VCPU_HISTORY];
-        log_raw("  RIP %016llx  %s (reason 0x%x)  detail %llx  EAX %08x  ECX %08x\n",
-                (unsigned long long)entry->rip, vexit_kind_name((enum vexit_kind)entry->kind),
-                entry->raw_reason, (unsigned long long)entry->detail, entry->eax, entry->ecx);
+        log_raw("  RIP %016llx  %s (reason 0x%x)  detail %llx\n", (unsigned long long)entry->rip,
+                vexit_kind_name((enum vexit_kind)entry->kind), entry->raw_reason,
+                (unsigned long long)entry->detail);
     }
 }
 

@@ -84,10 +84,9 @@ struct host_ops {
 
 struct vcpu_history_entry {
     uint64_t rip;
-    uint64_t detail; /* GPA, port; else the hardware's qualification */
+    uint64_t detail; /* GPA, port, MSR, vector; else the hardware's qualification */
     uint32_t kind;
     uint32_t raw_reason;
-    uint32_t eax, ecx; /* as the exit found them: CPUID leaf, MSR number, OUT's value */
 };
 
 #define VCPU_CPUID_BASIC    0x17 /* leaves 0 to 16h */
@@ -110,9 +109,13 @@ struct vcpu_cpuid {
 
 struct vcpu {
     /* The vendor's entry code addresses these by offset: keep them first, in this order. */
-    uint64_t gpr[16]; /* gpr[VGPR_RSP] included: the backend loads and saves it */
+    /* gpr[VGPR_RSP] is valid after exits whose handler may need it as an operand or a stack
+     * (memory, control and debug registers, exceptions, task switches); a report asks for VREG_RSP.
+     * What is written here reaches the guest after any exit. */
+    uint64_t gpr[16];
     uint64_t rip;
     uint64_t rflags;
+    uint32_t int_shadow; /* nonzero while STI or MOV SS holds interrupts off; write 0 to end it */
 
     /* Set by neutral code, obeyed and cleared by the backend at the next entry. */
     struct vevent inject;
@@ -129,16 +132,18 @@ struct vcpu {
             bool irq_high; /* the PIC's INT pin */
             bool nmi_pending;
             bool halted;
-            bool devices_touched; /* deadlines and stop requests may have changed */
-            bool irq_held;        /* held_vector was acknowledged, but an exception went first */
-            bool stopped;         /* stop != VM_RUNNING */
+            bool devices_touched;  /* deadlines and stop requests may have changed: the machine
+                                      says so where it can happen, the run loop then asks */
+            bool irq_held;         /* held_vector was acknowledged, but an exception went first */
+            bool stopped;          /* stop != VM_RUNNING */
+            bool window_wanted[2]; /* by enum vwindow: what want_window() was last told */
         };
         uint64_t attention;
     };
     uint8_t held_vector;
-    bool window_wanted[2];  /* by enum vwindow: what want_window() was last told */
     uint64_t deadline_ns;   /* what set_deadline() was last armed for; 0 forces a new arming */
     uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
+    bool deadline_served;   /* one has just passed: the next is to leave the guest some time */
     uint32_t nested_faults; /* exceptions in a row that met an exception's delivery */
     uint32_t nested_fault_exit;
 

@@ -85,11 +85,16 @@ struct vevent {
     uint32_t error;
 };
 
+/* What asked for a task switch, numbered as VT-x does. A CALL or JMP through a task gate counts as
+ * CALL or JMP; a gate is one in the IDT. */
+enum vtask_source { VTASK_CALL, VTASK_IRET, VTASK_JMP, VTASK_GATE };
+
 struct vexit {
     enum vexit_kind kind;
-    uint8_t insn_len;          /* 0 where the hardware doesn't tell */
-    struct vevent interrupted; /* an event whose delivery the exit broke off; NONE usually */
-    uint64_t raw_reason, raw_qualification; /* for reports */
+    uint32_t raw_reason;        /* the hardware's own word, for reports */
+    uint8_t insn_len;           /* 0 where the hardware doesn't tell */
+    struct vevent interrupted;  /* an event whose delivery the exit broke off; NONE usually */
+    uint64_t raw_qualification; /* likewise */
     union {
         struct vexit_pio pio;
         struct vexit_npf npf;
@@ -105,9 +110,9 @@ struct vexit {
             bool write;
         } dr;
         struct {
-            uint16_t selector;
-            uint8_t source;
-        } task_switch; /* 0 CALL 1 IRET 2 JMP 3 gate */
+            uint16_t selector; /* of the new TSS */
+            uint8_t source;    /* enum vtask_source */
+        } task_switch;
         gva_t invlpg;
         uint64_t entry_error;
     };

@@ -9,7 +9,7 @@ extern const uint8_t acpi_dsdt_end[];
 
 static inline uint64_t acpi_dsdt_size(void)
 {
-    return (uint64_t)(acpi_dsdt_end - acpi_dsdt);
+    return (uint64_t)acpi_dsdt_end - (uint64_t)acpi_dsdt;
 }
 
 #endif

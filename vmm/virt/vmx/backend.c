@@ -72,22 +72,30 @@ static bool vmx_can_take(struct vcpu *vcpu, enum vwindow window)
 {
     if (vcpu->inject.type != VEVENT_NONE)
         return false;
-    uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
     if (window == VWINDOW_NMI)
-        return !(blocking &
-                 (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI));
-    return (vcpu->rflags & RFLAGS_IF) &&
-           !(blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+        return !vcpu->int_shadow && !(vmx_state(vcpu)->interruptibility & INTERRUPTIBILITY_NMI);
+    return (vcpu->rflags & RFLAGS_IF) && !vcpu->int_shadow;
+}
+
+/* An NMI window opens in STI's shadow, too, where can_take() doesn't: an exit before the very next
+ * instruction, for ever. The interrupt window waits for the shadow's end; it also serves where the
+ * CPU has no virtual NMIs. SDM "Other Causes of VM Exits". */
+static uint32_t window_controls(const struct vcpu *vcpu, const struct vmx_vcpu *state)
+{
+    uint32_t bits = state->wants_window[VWINDOW_IRQ] ? CPU_INTERRUPT_WINDOW : 0;
+    if (state->wants_window[VWINDOW_NMI])
+        bits |= vmx_caps.virtual_nmis && !(vcpu->int_shadow & INTERRUPTIBILITY_STI)
+                    ? CPU_NMI_WINDOW
+                    : CPU_INTERRUPT_WINDOW;
+    return bits;
 }
 
 static void vmx_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
 {
     struct vmx_vcpu *state = vmx_state(vcpu);
-    uint32_t bit = CPU_INTERRUPT_WINDOW;
-    /* Without virtual NMIs there is no NMI window; an interrupt window comes no earlier. */
-    if (window == VWINDOW_NMI && vmx_caps.virtual_nmis)
-        bit = CPU_NMI_WINDOW;
-    uint32_t controls = wanted ? state->cpu_controls | bit : state->cpu_controls & ~bit;
+    state->wants_window[window] = wanted;
+    uint32_t controls = (state->cpu_controls & ~(CPU_INTERRUPT_WINDOW | CPU_NMI_WINDOW)) |
+                        window_controls(vcpu, state);
     if (controls != state->cpu_controls) {
         state->cpu_controls = controls;
         vmwrite(VMCS_CPU_CONTROLS, controls);
@@ -97,6 +105,7 @@ static void vmx_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
 static void vmx_set_deadline(struct vcpu *vcpu, uint64_t tsc)
 {
     vmx_state(vcpu)->deadline_tsc = tsc;
+    vmx_state(vcpu)->trust = 0;
 }
 
 const struct backend vmx_backend = {

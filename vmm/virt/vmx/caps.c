@@ -47,7 +47,7 @@ static const struct control_word exit_word = {
     .msr = MSR_IA32_VMX_EXIT_CTLS,
     .true_msr = MSR_IA32_VMX_TRUE_EXIT_CTLS,
     .required = EXI_HOST_ADDRESS_SPACE | EXI_SAVE_DEBUG | EXI_LOAD_EFER,
-    .optional = EXI_LOAD_PAT,
+    .optional = EXI_LOAD_PAT | EXI_SAVE_TIMER,
 };
 static const struct control_word entry_word = {
     .msr = MSR_IA32_VMX_ENTRY_CTLS,
@@ -100,6 +100,9 @@ const char *vmx_caps_read(struct vmx_caps *caps)
     caps->revision_id = (uint32_t)basic & 0x7FFFFFFFu;
     caps->ins_outs_info = basic & VMX_BASIC_INS_OUTS_INFO;
     caps->preemption_timer = caps->pin & PIN_PREEMPTION_TIMER;
+    if (!caps->preemption_timer) /* the one is invalid without the other */
+        caps->exit &= ~EXI_SAVE_TIMER;
+    caps->timer_saved = caps->exit & EXI_SAVE_TIMER;
     caps->virtual_nmis = caps->pin & PIN_VIRTUAL_NMIS;
     caps->wbinvd = caps->cpu2 & CPU2_WBINVD;
     caps->rdtscp = caps->cpu2 & CPU2_RDTSCP;

@@ -73,7 +73,7 @@ static void write_controls(struct vmx_vcpu *state)
     vmwrite(VMCS_CR4_MASK, state->cr4_mask);
 }
 
-static void write_host_state(void)
+static void write_host_state(const struct vmx_vcpu *state)
 {
     vmwrite(VMCS_HOST_CR0, read_cr0());
     vmwrite(VMCS_HOST_CR3, read_cr3());
@@ -97,12 +97,14 @@ static void write_host_state(void)
     vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
     vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
     vmwrite(VMCS_HOST_RIP, (uint64_t)vmx_exit_point);
+    vmwrite(VMCS_HOST_RSP, (uint64_t)&state->exit_stack.vcpu);
 }
 
 bool vmx_vcpu_init(struct vcpu *vcpu, struct frame_source *frames)
 {
     struct vmx_vcpu *state = vmx_state(vcpu);
-    *state = (struct vmx_vcpu){.frames = *frames, .deadline_tsc = UINT64_MAX};
+    *state = (struct vmx_vcpu){.frames = *frames, .deadline_tsc = UINT64_MAX, .enter = vmx_launch};
+    state->exit_stack.vcpu = vcpu;
     state->vmcs = frames->alloc(frames->ctx);
     state->msr_bitmap = (uint8_t *)frames->alloc(frames->ctx);
     if (!state->vmcs || !state->msr_bitmap || !vmx_ept_init(state))
@@ -114,7 +116,7 @@ bool vmx_vcpu_init(struct vcpu *vcpu, struct frame_source *frames)
     bool loaded = vmptrld(state->vmcs);
     ASSERT(loaded);
     write_controls(state);
-    write_host_state();
+    write_host_state(state);
     return true;
 }
 
@@ -129,6 +131,16 @@ void vmx_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
     half[msr / 8] &= (uint8_t)~BIT(msr % 8);
     if (writes)
         half[MSR_BITMAP_WRITE_HALF + msr / 8] &= (uint8_t)~BIT(msr % 8);
+}
+
+/* The MSRs that the guest owns without an exit. */
+static void clear_guest_msrs(void)
+{
+    static const uint32_t msrs[] = {MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE};
+    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
+        wrmsr(msrs[i], 0);
+    if (vmx_caps.rdtscp)
+        wrmsr(MSR_TSC_AUX, 0);
 }
 
 /* SDM "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
@@ -156,7 +168,6 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
     vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
     vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
     vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
-    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
     vmwrite(VMCS_GUEST_ACTIVITY, 0);
     vmwrite(VMCS_GUEST_PENDING_DB, 0);
     vmwrite(VMCS_GUEST_CR3, 0);
@@ -168,15 +179,25 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
     vmx_reg_set(vcpu, VREG_CR0, 0x60000010);
     vmx_reg_set(vcpu, VREG_CR4, 0);
     vmx_reg_set(vcpu, VREG_CR2, 0);
+    clear_guest_msrs();
 
+    state->wants_window[VWINDOW_IRQ] = state->wants_window[VWINDOW_NMI] = false;
     state->cpu_controls = vmx_caps.cpu;
     vmwrite(VMCS_CPU_CONTROLS, state->cpu_controls);
     vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
     state->deadline_tsc = UINT64_MAX;
-    /* The next entry writes all three. */
+    /* The next entry writes all of them. */
     vcpu->rip = 0xFFF0;
     vcpu->rflags = 2;
-    state->loaded_rip = ~vcpu->rip;
-    state->loaded_rsp = ~vcpu->gpr[VGPR_RSP];
-    state->loaded_rflags = ~vcpu->rflags;
+    vcpu->int_shadow = 0;
+    state->interruptibility = 0;
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+    state->trust = 0;
+    state->loaded_rsp = vcpu->gpr[VGPR_RSP] = 0;
+    vmwrite(VMCS_GUEST_RSP, 0);
+    state->loaded_rflags = vcpu->rflags;
+    vmwrite(VMCS_GUEST_RFLAGS, vcpu->rflags);
+    /* What an earlier user of VT-x left under our EPT pointer and VPID. */
+    vmx_flush(vcpu);
+    vmx_flush_linear(vcpu);
 }

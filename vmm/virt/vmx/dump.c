@@ -85,6 +85,24 @@ static const struct named_field fields[] = {
     {VMCS_HOST_RSP, "host RSP"},
 };
 
+/* SDM "VM-Entry Failures During or After Loading Guest State". */
+static void dump_entry_failure(void)
+{
+    static const char *const detail[] = {[2] = ", the PDPTEs",
+                                         [3] = ", an NMI injected into a shadow",
+                                         [4] = ", the VMCS link pointer"};
+    uint64_t reason = vmread(VMCS_EXIT_REASON), qualification = vmread(VMCS_EXIT_QUALIFICATION);
+    const char *name = "machine check";
+    if (!(reason & EXIT_REASON_ENTRY_FAILED))
+        return;
+    if ((reason & EXIT_REASON_BASIC_MASK) == EXIT_REASON_ENTRY_GUEST_STATE)
+        name = "invalid guest state";
+    else if ((reason & EXIT_REASON_BASIC_MASK) == EXIT_REASON_ENTRY_MSR_LOADING)
+        name = "MSR loading";
+    const char *more = qualification < ARRAY_SIZE(detail) ? detail[qualification] : NULL;
+    log_raw("VM entry failed: %s%s\n", name, more ? more : "");
+}
+
 void vmx_dump(struct vcpu *vcpu, uint64_t error)
 {
     static const char *const segment[VSEG_COUNT] = {"ES", "CS", "SS",   "DS",
@@ -93,6 +111,8 @@ void vmx_dump(struct vcpu *vcpu, uint64_t error)
     if (error)
         log_raw("VM-instruction error %llu: %s\n", (unsigned long long)error,
                 vmx_instruction_error_name(error));
+    else
+        dump_entry_failure();
     for (unsigned i = 0; i < ARRAY_SIZE(fields); i += 2) {
         log_raw("  %-26s %016llx", fields[i].name, (unsigned long long)vmread(fields[i].field));
         if (i + 1 < ARRAY_SIZE(fields))

@@ -9,30 +9,25 @@ default rel
 
 section .text
 
-VMCS_HOST_RSP equ 0x6C14
-
 ; struct vcpu begins with gpr[16] in instruction-encoding order (virt/vcpu.h)
 %define GPR(n) [rdi + (n) * 8]
 
-; int vmx_enter(struct vcpu *vcpu [rdi], bool launched [esi], uint64_t *host_rsp [rdx])
-global vmx_enter
-vmx_enter:
+; struct vmx_exit_stack (vmx.h), which begins with one word of scratch. VMCS_HOST_RSP points behind
+; that word for good, so that an exit finds the vCPU and the stack to go back to.
+%define SAVED_HOST_RSP [rsi + 16]
+
+; int vmx_launch(struct vcpu *vcpu [rdi], struct vmx_exit_stack *stack [rsi])
+; int vmx_resume(likewise)
+%macro ENTER 2
+global %1
+%1:
     push rbx
     push rbp
     push r12
     push r13
     push r14
     push r15
-    push rdi
-
-    ; The stack is at the same depth nearly always: spare the VMWRITE.
-    cmp [rdx], rsp
-    je .host_rsp_set
-    mov [rdx], rsp
-    mov eax, VMCS_HOST_RSP
-    vmwrite rax, rsp
-.host_rsp_set:
-    cmp sil, 1                  ; CF = not launched yet; MOV keeps the flags
+    mov SAVED_HOST_RSP, rsp
     mov rax, GPR(0)
     mov rcx, GPR(1)
     mov rdx, GPR(2)
@@ -48,25 +43,26 @@ vmx_enter:
     mov r14, GPR(14)
     mov r15, GPR(15)
     mov rdi, GPR(7)
-    jc .launch
-    vmresume
-    jmp .failed
-.launch:
-    vmlaunch
-.failed:
-    ; Still in the host: CF is VMfailInvalid, ZF is VMfailValid. The guest's registers are in
-    ; struct vcpu already; the host's callee-saved ones come back from the stack.
+    %2
+    jmp failed
+%endmacro
+
+ENTER vmx_launch, vmlaunch
+ENTER vmx_resume, vmresume
+
+; Still in the host: CF is VMfailInvalid, ZF is VMfailValid. The guest's registers are in struct
+; vcpu already; RSP was never touched.
+failed:
     mov eax, 1
     mov ecx, 2
     cmovz eax, ecx
-    pop rdi
     jmp restore
 
-; VMCS_HOST_RIP. RSP is what vmx_enter left; every other general register is the guest's.
+; VMCS_HOST_RIP. Every general register but RSP is the guest's.
 global vmx_exit_point
 vmx_exit_point:
-    push rdi
-    mov rdi, [rsp + 8]
+    push rdi                    ; into the word of scratch
+    mov rdi, [rsp + 8]          ; stack->vcpu
     mov GPR(0), rax
     mov GPR(1), rcx
     mov GPR(2), rdx
@@ -82,7 +78,7 @@ vmx_exit_point:
     mov GPR(14), r14
     mov GPR(15), r15
     pop qword GPR(7)
-    pop rdi
+    mov rsp, [rsp + 8]          ; stack->host_rsp
     xor eax, eax
 restore:
     pop r15

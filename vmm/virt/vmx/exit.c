@@ -9,6 +9,14 @@
 #define VECTOR_DF  8
 #define VECTOR_PF  14
 
+/*
+ * The preemption timer counts in the guest only. Where the exit saves what is left of it, an entry
+ * after a short exit goes on with that and spares a look at the TSC; the few hundred ticks of the
+ * VMM's own that it misses are bounded by a new reckoning after so many exits, and after every exit
+ * that may have taken long. Nor does a short exit's handler touch RSP.
+ */
+#define TRUST 16u
+
 /* --- entry ------------------------------------------------------------------------------------ */
 
 static const uint8_t entry_type[] = {
@@ -20,7 +28,7 @@ static const uint8_t entry_type[] = {
     [VEVENT_PRIV_SW_EXCEPTION] = INTR_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION,
 };
 
-static void write_inject(struct vcpu *vcpu)
+static __attribute__((noinline)) void write_inject(struct vcpu *vcpu)
 {
     const struct vevent *event = &vcpu->inject;
     uint32_t info =
@@ -38,32 +46,54 @@ static void write_inject(struct vcpu *vcpu)
     vcpu->inject.type = VEVENT_NONE;
 }
 
-static void arm_deadline(const struct vmx_vcpu *state)
+static void arm_deadline(struct vmx_vcpu *state)
 {
     if (!vmx_caps.preemption_timer) {
         hw_timer_arm(state->deadline_tsc); /* ends as a host interrupt */
+        state->trust = 0;
         return;
     }
-    uint64_t now = rdtsc(), timer = UINT32_MAX;
-    if (state->deadline_tsc <= now)
-        timer = 0;
-    else if (state->deadline_tsc != UINT64_MAX)
+    uint64_t now = rdtsc(), timer = 0;
+    if (state->deadline_tsc > now)
         timer = min_u64(((state->deadline_tsc - now) >> vmx_caps.preemption_shift) + 1, UINT32_MAX);
     vmwrite(VMCS_PREEMPTION_TIMER, timer);
+    state->trust = vmx_caps.timer_saved ? TRUST : 0;
 }
 
-/* Writes what changed since the last exit. */
+/* Writes what changed since the last exit. RIP nearly always has. */
 static inline void write_changes(struct vcpu *vcpu, struct vmx_vcpu *state)
 {
-    if (vcpu->rip != state->loaded_rip)
-        vmwrite(VMCS_GUEST_RIP, vcpu->rip);
-    if (vcpu->gpr[VGPR_RSP] != state->loaded_rsp)
-        vmwrite(VMCS_GUEST_RSP, vcpu->gpr[VGPR_RSP]);
+    vmwrite(VMCS_GUEST_RIP, vcpu->rip);
     if (vcpu->rflags != state->loaded_rflags)
         vmwrite(VMCS_GUEST_RFLAGS, vcpu->rflags);
     if (vcpu->inject.type != VEVENT_NONE)
         write_inject(vcpu);
+    if ((state->interruptibility & INTERRUPTIBILITY_SHADOW) != vcpu->int_shadow)
+        vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+                (state->interruptibility & ~INTERRUPTIBILITY_SHADOW) | vcpu->int_shadow);
+    if (state->trust) {
+        state->trust--;
+        return;
+    }
+    if (vcpu->gpr[VGPR_RSP] != state->loaded_rsp) {
+        state->loaded_rsp = vcpu->gpr[VGPR_RSP]; /* not every exit reads it anew */
+        vmwrite(VMCS_GUEST_RSP, vcpu->gpr[VGPR_RSP]);
+    }
     arm_deadline(state);
+}
+
+/* What the VMCS holds now, for write_changes() to compare with. */
+static inline void read_hot_state(struct vcpu *vcpu, struct vmx_vcpu *state)
+{
+    state->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
+    vcpu->int_shadow = state->interruptibility & INTERRUPTIBILITY_SHADOW;
+    vcpu->rip = vmread(VMCS_GUEST_RIP);
+    state->loaded_rflags = vcpu->rflags = vmread(VMCS_GUEST_RFLAGS);
+}
+
+static inline void read_rsp(struct vcpu *vcpu, struct vmx_vcpu *state)
+{
+    state->loaded_rsp = vcpu->gpr[VGPR_RSP] = vmread(VMCS_GUEST_RSP);
 }
 
 /* --- decoding --------------------------------------------------------------------------------- */
@@ -190,7 +220,16 @@ static void decode_task_switch(struct vexit *exit)
     decode_interrupted(exit);
 }
 
-/* Reasons that need no more than their neutral name. */
+/* Reasons that need no more than their neutral name and are over in a few hundred ticks. Kinds are
+ * stored plus one: 0 is a reason that isn't in the table. */
+static const uint8_t quick_kind[] = {
+    [EXIT_REASON_CPUID] = VEXIT_CPUID + 1,   [EXIT_REASON_RDMSR] = VEXIT_RDMSR + 1,
+    [EXIT_REASON_WRMSR] = VEXIT_WRMSR + 1,   [EXIT_REASON_RDTSC] = VEXIT_RDTSC + 1,
+    [EXIT_REASON_RDTSCP] = VEXIT_RDTSCP + 1, [EXIT_REASON_WBINVD] = VEXIT_WBINVD + 1,
+    [EXIT_REASON_XSETBV] = VEXIT_XSETBV + 1,
+};
+
+/* Likewise, but what follows may take long, or sleep. */
 static const uint8_t plain_kind[] = {
     [EXIT_REASON_EXTERNAL_INTERRUPT] = VEXIT_HOST_IRQ + 1,
     [EXIT_REASON_TRIPLE_FAULT] = VEXIT_TRIPLE_FAULT + 1,
@@ -198,25 +237,18 @@ static const uint8_t plain_kind[] = {
     [EXIT_REASON_SIPI] = VEXIT_SIPI + 1,
     [EXIT_REASON_INTERRUPT_WINDOW] = VEXIT_IRQ_WINDOW + 1,
     [EXIT_REASON_NMI_WINDOW] = VEXIT_NMI_WINDOW + 1,
-    [EXIT_REASON_CPUID] = VEXIT_CPUID + 1,
     [EXIT_REASON_GETSEC] = VEXIT_UNDEFINED_INSN + 1,
     [EXIT_REASON_HLT] = VEXIT_HLT + 1,
     [EXIT_REASON_INVD] = VEXIT_INVD + 1,
     [EXIT_REASON_RDPMC] = VEXIT_RDPMC + 1,
-    [EXIT_REASON_RDTSC] = VEXIT_RDTSC + 1,
     [EXIT_REASON_VMCALL] = VEXIT_HYPERCALL + 1,
     [EXIT_REASON_VMCLEAR... EXIT_REASON_VMXON] = VEXIT_VIRT_INSN + 1,
-    [EXIT_REASON_RDMSR] = VEXIT_RDMSR + 1,
-    [EXIT_REASON_WRMSR] = VEXIT_WRMSR + 1,
     [EXIT_REASON_MWAIT] = VEXIT_UNDEFINED_INSN + 1,
     [EXIT_REASON_MONITOR] = VEXIT_UNDEFINED_INSN + 1,
     [EXIT_REASON_PAUSE] = VEXIT_PAUSE + 1,
     [EXIT_REASON_INVEPT] = VEXIT_VIRT_INSN + 1,
-    [EXIT_REASON_RDTSCP] = VEXIT_RDTSCP + 1,
     [EXIT_REASON_PREEMPTION_TIMER] = VEXIT_DEADLINE + 1,
     [EXIT_REASON_INVVPID] = VEXIT_VIRT_INSN + 1,
-    [EXIT_REASON_WBINVD] = VEXIT_WBINVD + 1,
-    [EXIT_REASON_XSETBV] = VEXIT_XSETBV + 1,
     [EXIT_REASON_VMFUNC] = VEXIT_UNDEFINED_INSN + 1,
     [EXIT_REASON_ENCLS] = VEXIT_UNDEFINED_INSN + 1,
 };
@@ -255,25 +287,42 @@ static void decode_rest(struct vcpu *vcpu, struct vexit *exit, uint32_t reason)
     }
 }
 
-static void decode(struct vcpu *vcpu, struct vexit *exit)
+/* Bits 27 to 16 qualify a reason: an enclave, a bus lock, a pending MTF exit. */
+static uint32_t basic_reason(uint32_t reason)
+{
+    return reason & EXIT_REASON_BASIC_MASK;
+}
+
+static void decode_entry_failure(struct vexit *exit)
+{
+    exit->kind = VEXIT_ENTRY_FAILED;
+    exit->raw_qualification = vmread(VMCS_EXIT_QUALIFICATION);
+    exit->entry_error = 0;
+}
+
+static inline void decode(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexit *exit)
 {
     uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
     exit->raw_reason = reason;
     exit->raw_qualification = 0;
     exit->interrupted.type = VEVENT_NONE;
-    if (reason & EXIT_REASON_ENTRY_FAILED) {
-        exit->kind = VEXIT_ENTRY_FAILED;
-        exit->raw_qualification = vmread(VMCS_EXIT_QUALIFICATION);
-        exit->entry_error = 0;
+    exit->insn_len = (uint8_t)vmread(VMCS_INSTRUCTION_LENGTH);
+    if (reason < ARRAY_SIZE(quick_kind) && quick_kind[reason]) {
+        exit->kind = quick_kind[reason] - 1u;
         return;
     }
-    exit->insn_len = (uint8_t)vmread(VMCS_INSTRUCTION_LENGTH);
-    if (reason == EXIT_REASON_IO)
+    state->trust = 0;
+    if (reason == EXIT_REASON_IO) {
         decode_io(exit);
-    else if (reason < ARRAY_SIZE(plain_kind) && plain_kind[reason])
-        exit->kind = plain_kind[reason] - 1u;
+        return;
+    }
+    read_rsp(vcpu, state);
+    if (reason & EXIT_REASON_ENTRY_FAILED)
+        decode_entry_failure(exit);
+    else if (basic_reason(reason) < ARRAY_SIZE(plain_kind) && plain_kind[basic_reason(reason)])
+        exit->kind = plain_kind[basic_reason(reason)] - 1u;
     else
-        decode_rest(vcpu, exit, reason);
+        decode_rest(vcpu, exit, basic_reason(reason));
 }
 
 /* --- the round trip --------------------------------------------------------------------------- */
@@ -283,16 +332,15 @@ void vmx_run(struct vcpu *vcpu, struct vexit *exit)
     struct vmx_vcpu *state = vmx_state(vcpu);
 
     write_changes(vcpu, state);
-    int failure = vmx_enter(vcpu, state->launched, &state->host_rsp);
+    int failure = state->enter(vcpu, &state->exit_stack);
     if (failure) {
         uint64_t error = failure == 2 ? vmread(VMCS_INSTRUCTION_ERROR) : UINT64_MAX;
         *exit =
             (struct vexit){.kind = VEXIT_ENTRY_FAILED, .raw_reason = error, .entry_error = error};
         return;
     }
-    state->launched = true;
-    state->loaded_rip = vcpu->rip = vmread(VMCS_GUEST_RIP);
-    state->loaded_rsp = vcpu->gpr[VGPR_RSP] = vmread(VMCS_GUEST_RSP);
-    state->loaded_rflags = vcpu->rflags = vmread(VMCS_GUEST_RFLAGS);
-    decode(vcpu, exit);
+    read_hot_state(vcpu, state);
+    decode(vcpu, state, exit);
+    if (exit->kind != VEXIT_ENTRY_FAILED) /* the launch state changes by success alone */
+        state->enter = vmx_resume;
 }

@@ -82,6 +82,7 @@
 #define EXI_HOST_ADDRESS_SPACE BIT(9)
 #define EXI_LOAD_PAT           BIT(19)
 #define EXI_LOAD_EFER          BIT(21)
+#define EXI_SAVE_TIMER         BIT(22)
 
 /* VM-entry controls */
 #define ENT_LOAD_DEBUG BIT(2)

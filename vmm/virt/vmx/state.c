@@ -5,6 +5,7 @@
 
 #define ACCESS_PRESENT BIT(7)
 #define PDPTE_COUNT    4
+#define PDPTE_RESERVED 0x1E6ull
 
 /* Registers that are a VMCS field and nothing more. */
 static const uint16_t plain_field[VREG_COUNT] = {
@@ -75,13 +76,12 @@ uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg)
         return guest_cr(VMCS_GUEST_CR0, VMCS_CR0_SHADOW, state->cr0_mask);
     case VREG_CR4:
         return guest_cr(VMCS_GUEST_CR4, VMCS_CR4_SHADOW, state->cr4_mask);
+    case VREG_RSP:
+        return vmread(VMCS_GUEST_RSP);
     case VREG_CR2:
         return read_cr2();
-    case VREG_INT_SHADOW:
-        return vmread(VMCS_GUEST_INTERRUPTIBILITY) &
-               (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
     case VREG_NMI_BLOCKED:
-        return (vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI) != 0;
+        return (state->interruptibility & INTERRUPTIBILITY_NMI) != 0;
     case VREG_PENDING_DB:
         return vmread(VMCS_GUEST_PENDING_DB);
     case VREG_DR0 ... VREG_DR6:
@@ -105,6 +105,10 @@ static void reload_pdptes(struct vcpu *vcpu)
     gpa_t table = vmread(VMCS_GUEST_CR3) & 0xFFFFFFE0u;
     if (!vcpu->hooks.mem_read(vcpu->hooks.ctx, table, pdpte, sizeof pdpte))
         return; /* not RAM: the stale ones stay, all of them checked when they were loaded */
+    uint64_t reserved = (~vcpu->facts->physical_address_mask & ~0xFFFull) | PDPTE_RESERVED;
+    for (unsigned i = 0; i < PDPTE_COUNT; i++)
+        if ((pdpte[i] & 1) && (pdpte[i] & reserved))
+            return; /* changed since, and no load was due: the stale ones stay here, too */
     for (unsigned i = 0; i < PDPTE_COUNT; i++)
         vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 }
@@ -148,12 +152,12 @@ static void set_cr4(struct vcpu *vcpu, uint64_t value)
     vmx_flush_linear(vcpu);
 }
 
-static void set_interruptibility(uint64_t clear, uint64_t set)
+static void set_nmi_blocked(struct vmx_vcpu *state, bool blocked)
 {
-    uint64_t old = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-    uint64_t new = (old & ~clear) | set;
-    if (new != old)
-        vmwrite(VMCS_GUEST_INTERRUPTIBILITY, new);
+    state->interruptibility &= ~INTERRUPTIBILITY_NMI;
+    if (blocked)
+        state->interruptibility |= INTERRUPTIBILITY_NMI;
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, state->interruptibility);
 }
 
 void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
@@ -178,12 +182,8 @@ void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
         update_long_mode(vcpu);
         vmx_flush_linear(vcpu);
         break;
-    case VREG_INT_SHADOW:
-        set_interruptibility(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS,
-                             value & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-        break;
     case VREG_NMI_BLOCKED:
-        set_interruptibility(INTERRUPTIBILITY_NMI, value ? INTERRUPTIBILITY_NMI : 0);
+        set_nmi_blocked(vmx_state(vcpu), value);
         break;
     case VREG_PENDING_DB:
         vmwrite(VMCS_GUEST_PENDING_DB, value);

@@ -10,7 +10,8 @@
 struct vmx_caps {
     uint32_t revision_id;
     bool ins_outs_info;
-    bool preemption_timer, virtual_nmis, vpid, wbinvd, rdtscp, invpcid, xsaves, host_pat;
+    bool preemption_timer, timer_saved, virtual_nmis, vpid, wbinvd, rdtscp, invpcid, xsaves,
+        host_pat;
     unsigned preemption_shift; /* the timer counts TSC ticks >> shift */
     uint64_t ept_cap;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -26,6 +27,13 @@ extern struct vmx_caps vmx_caps;
 
 /* --- the vCPU's VT-x state -------------------------------------------------------------------- */
 
+/* Where the CPU finds itself after an exit: entry.asm knows this layout. */
+struct vmx_exit_stack {
+    uint64_t scratch;
+    struct vcpu *vcpu; /* VMCS_HOST_RSP points here */
+    uint64_t host_rsp;
+};
+
 struct vmx_vcpu {
     hpa_t vmcs;
     hpa_t ept_root;
@@ -33,14 +41,19 @@ struct vmx_vcpu {
     struct frame_source frames;
     uint64_t deadline_tsc;
     /* What the VMCS holds, so that only changes are written. */
-    uint64_t loaded_rip, loaded_rsp, loaded_rflags;
-    uint64_t host_rsp;
+    uint64_t loaded_rsp, loaded_rflags;
+    uint32_t interruptibility;
+    struct vmx_exit_stack exit_stack;
+    uint32_t trust; /* so many more entries may go on with timer and RSP as the exit left them */
     uint32_t cpu_controls, entry_controls;
+    bool wants_window[2]; /* by enum vwindow */
     uint64_t cr0_mask, cr4_mask;
-    bool launched;
+    int (*enter)(struct vcpu *vcpu, struct vmx_exit_stack *stack);
 };
 
 _Static_assert(sizeof(struct vmx_vcpu) <= VCPU_BACKEND_STATE_SIZE, "enlarge the backend's state");
+
+#define INTERRUPTIBILITY_SHADOW (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)
 
 static inline struct vmx_vcpu *vmx_state(struct vcpu *vcpu)
 {
@@ -61,9 +74,10 @@ static inline void vmwrite(uint64_t field, uint64_t value)
     __asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(value) : "cc", "memory");
 }
 
-/* entry.asm: loads the guest's GPRs and enters. 0: a VM exit happened; 1: VMfailInvalid;
- * 2: VMfailValid (VMCS_INSTRUCTION_ERROR tells why). */
-int vmx_enter(struct vcpu *vcpu, bool launched, uint64_t *host_rsp);
+/* entry.asm: loads the guest's GPRs and enters, the first time by VMLAUNCH. 0: a VM exit happened;
+ * 1: VMfailInvalid; 2: VMfailValid (VMCS_INSTRUCTION_ERROR tells why). */
+int vmx_launch(struct vcpu *vcpu, struct vmx_exit_stack *stack);
+int vmx_resume(struct vcpu *vcpu, struct vmx_exit_stack *stack);
 void vmx_exit_point(void);
 
 /* --- control.c ---------------------------------------------------------------------------------
