@@ -6,6 +6,7 @@ Usage: run.py bochs|kvm IMAGE
 import os
 import select
 import shutil
+import signal
 import sys
 import termios
 import tty
@@ -122,6 +123,9 @@ def run_kvm(image):
 
 
 if __name__ == "__main__":
+    # A terminal that is closed must not leave an emulator behind: unwind, and Bochs is stopped.
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
     if len(sys.argv) != 3 or sys.argv[1] not in ("bochs", "kvm"):
         sys.exit(__doc__)
     if sys.argv[1] == "kvm":

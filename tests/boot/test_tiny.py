@@ -41,3 +41,11 @@ def test_boot_lines_appear_in_order(image, tiny):
                   "VMXON executed successfully!", "tiny: PASS hlt"):
         place = result.text.find(words, place)
         assert place >= 0, (words, result)
+
+
+@pytest.mark.parametrize("model", ["corei5_arrandale_m520", "corei7_sandy_bridge_2600k",
+                                   "corei7_skylake_x", "tigerlake"])
+def test_other_processors_with_all_that_is_needed(model, image, tiny):
+    """From the first one with an unrestricted guest to the newest."""
+    result = machine.run(image(KERNEL=tiny("cr"), MEMORY="32M"), model=model)
+    assert "tiny: PASS cr" in result.text and result.ended, result
