@@ -251,7 +251,7 @@ export BUILD KERNEL INITRD DISK CMDLINE MEMORY QUIET VERSION
 GUEST := $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img $(BUILD)/guest/disk.img
 
 # One script makes all of them: a grouped target.
-$(GUEST) $(BUILD)/guest/MD5SUMS &: guest/build.sh guest/init.sh guest/fetch.sh | need-cpio need-mke2fs need-python3
+$(GUEST) $(BUILD)/guest/MD5SUMS &: guest/build.sh guest/init.sh guest/inittab guest/fetch.sh | need-cpio need-mke2fs need-python3
 	$(call say,GUEST,$(BUILD)/guest)
 	$(Q)guest/build.sh $(BUILD)/guest
 

@@ -21,7 +21,7 @@
         or      rax, rdx
 %endmacro
 
-; MEASURE "name", ECX and EDX for the instruction, the instruction
+; MEASURE "name", ECX and EDX for the instruction (EAX is 0), the instruction
 %macro MEASURE 4+
         TSC
         mov     r14, rax
@@ -30,6 +30,7 @@
         mov     edx, %3
 %%loop:
         mov     ecx, r13d
+        xor     eax, eax
         %4
         dec     r15d
         jnz     %%loop

@@ -273,8 +273,11 @@ static const uint32_t *find_subleaf(struct vcpu_cpuid *table, uint32_t leaf, uin
 
 static inline const uint32_t *find(struct vcpu_cpuid *table, uint32_t leaf, uint32_t subleaf)
 {
-    if (leaf <= table->max_basic)
-        return BIT(leaf) & SUBLEAF_LEAVES ? find_subleaf(table, leaf, subleaf) : table->basic[leaf];
+    if (leaf <= table->max_basic) {
+        if (__builtin_expect(BIT(leaf) & SUBLEAF_LEAVES, 0))
+            return find_subleaf(table, leaf, subleaf);
+        return table->basic[leaf];
+    }
     if (leaf - LEAF_EXTENDED < VCPU_CPUID_EXTENDED)
         return table->extended[leaf - LEAF_EXTENDED];
     if (leaf == LEAF_HYPERVISOR)

@@ -71,10 +71,9 @@ static inline void write_changes(struct vcpu *vcpu, struct vmx_vcpu *state)
     if ((state->interruptibility & INTERRUPTIBILITY_SHADOW) != vcpu->int_shadow)
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
                 (state->interruptibility & ~INTERRUPTIBILITY_SHADOW) | vcpu->int_shadow);
-    if (state->trust) {
-        state->trust--;
+    /* Counts down in memory; the borrow, which arm_deadline() mends, says that none is left. */
+    if (!__builtin_sub_overflow(state->trust, 1u, &state->trust))
         return;
-    }
     if (vcpu->gpr[VGPR_RSP] != state->loaded_rsp) {
         state->loaded_rsp = vcpu->gpr[VGPR_RSP]; /* not every exit reads it anew */
         vmwrite(VMCS_GUEST_RSP, vcpu->gpr[VGPR_RSP]);
