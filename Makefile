@@ -89,10 +89,7 @@ BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs
 # What every VM exit runs through is compiled for speed, the rest for size.
 HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/virtqueue.c \
        vmm/pc/pc_run.c vmm/lib/mem.c
-# A call trace needs frame pointers, but not in these three: each calls and is called by functions
-# that have them, so their return addresses still show.
-FRAMELESS := vmm/virt/run.c vmm/virt/exit.c vmm/virt/vmx/exit.c
-speed = $(if $(filter $(HOT),$(1)),-O2,-Os) $(if $(filter $(FRAMELESS),$(1)),-fomit-frame-pointer)
+speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 
@@ -104,12 +101,12 @@ all: $(BUILD)/pxhv.img
 
 # --- the VMM ------------------------------------------------------------------------------------
 
-$(BUILD)/%.o: %.c | need-gcc
+$(BUILD)/%.o: %.c Makefile | need-gcc
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BARE) $(call speed,$<) -g -MMD -MP -c $< -o $@
 
-$(BUILD)/clang/%.o: %.c | need-clang
+$(BUILD)/clang/%.o: %.c Makefile | need-clang
 	$(call say,CLANG,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BARE) $(call speed,$<) -MMD -MP -c $< -o $@
@@ -155,7 +152,7 @@ $(BUILD)/boot.bin: boot/boot.asm $(wildcard boot/*.inc) | need-nasm
 	@mkdir -p $(@D)
 	$(Q)nasm -f bin -w+all -Werror -DPXHV_VERSION='"$(VERSION)"' -Iboot/ $< -o $@
 
-$(BUILD)/stage2/%.o: %.c | need-gcc
+$(BUILD)/stage2/%.o: %.c Makefile | need-gcc
 	$(call say,CC32,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BARE32) -MMD -MP -c $< -o $@

@@ -60,7 +60,9 @@ install_missing() {
     command -v apt-get >/dev/null ||
         fail "this is no Debian: install by hand what these packages hold: $packages"
     echo "pxHV: reading Debian's package lists"
-    as_root apt-get -q update >/dev/null || fail "'apt-get update' failed: look at the network."
+    # One mirror out of date fails the whole update; the lists that are there may do all the same.
+    as_root apt-get -q update >/dev/null ||
+        echo "pxHV: 'apt-get update' failed: going on with the lists that are there." >&2
     if [ -n "$packages" ]; then
         echo "pxHV: installing $packages"
         # shellcheck disable=SC2086

@@ -25,6 +25,7 @@ for applet in $("$root/bin/busybox" --list); do
     [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 done
 install -m 755 "$here/init.sh" "$root/init"
+install -m 644 "$here/inittab" "$root/etc/inittab"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
 
 # add_module NAME: it and what it depends on, each before its user.
@@ -71,7 +72,7 @@ image=$work/disk.img
 export E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH
 rm -f "$image"
 mke2fs -q -t ext4 -L pxhv-demo -U 70784856-0000-4000-8000-000000000001 -O ^metadata_csum_seed \
-    -E hash_seed=70784856-0000-4000-8000-000000000002,root_owner=0:0 "$image" 16M
+    -E hash_seed=70784856-0000-4000-8000-000000000002,root_owner=0:0 "$image" 16M >/dev/null
 # debugfs writes as root with the fake time; mke2fs -d would copy the builder's ids and times.
 for name in hello.txt random.bin MD5SUMS; do
     echo "write $files/$name $name"

@@ -17,6 +17,16 @@ PREFIX = b"\x01"  # Ctrl-A, as in QEMU and screen
 HELP = "Ctrl-A X leaves; Ctrl-A Ctrl-A sends Ctrl-A; all other keys, Ctrl-C too, go to the guest."
 
 
+END_SIGNALS = (signal.SIGHUP, signal.SIGTERM)
+
+
+def leave(*_):
+    """A terminal that is closed must not leave an emulator behind: unwind, and Bochs is stopped."""
+    for number in END_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(1)
+
+
 class Keyboard:
     """Splits what is typed into bytes for the guest and the command to leave."""
 
@@ -123,9 +133,8 @@ def run_kvm(image):
 
 
 if __name__ == "__main__":
-    # A terminal that is closed must not leave an emulator behind: unwind, and Bochs is stopped.
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(1))
+    for number in END_SIGNALS:
+        signal.signal(number, leave)
     if len(sys.argv) != 3 or sys.argv[1] not in ("bochs", "kvm"):
         sys.exit(__doc__)
     if sys.argv[1] == "kvm":

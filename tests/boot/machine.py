@@ -17,7 +17,7 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 PARTITION = 2048 * 512
 
 # Whatever pxHV says when it is over and the machine is not.
-STOPPED = re.compile(r"error: .*\n|Press r to restart|panic", re.I)
+STOPPED = re.compile(r"error: .*\n|Press r to restart|as an issue of the project", re.I)
 
 
 def make_image(out, edit=None, **variables):

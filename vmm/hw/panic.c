@@ -70,14 +70,14 @@ static void begin(void)
             PXHV_VERSION);
 }
 
-static _Noreturn void end(uint64_t rip, uint64_t rbp)
+static _Noreturn void end(uint64_t rip, uint64_t rsp, uint64_t rbp)
 {
     if (depth > 1)
         halt();
     log_raw("CR0 %016llx  CR2 %016llx  CR3 %016llx  CR4 %016llx\n", (unsigned long long)read_cr0(),
             (unsigned long long)read_cr2(), (unsigned long long)read_cr3(),
             (unsigned long long)read_cr4());
-    trace_print(rip, rbp);
+    trace_print(rip, rsp, rbp);
     /* What waits in the ring reaches the wire before the riskier part. */
     serial_flush();
     if (print_extra)
@@ -102,7 +102,7 @@ _Noreturn void panic_at(const char *file, int line, const char *format, ...)
     uint64_t *frame = __builtin_frame_address(0);
     log_raw("RSP %016llx  RBP %016llx\n", (unsigned long long)(uintptr_t)(frame + 2),
             (unsigned long long)frame[0]);
-    end(frame[1], frame[0]);
+    end(frame[1], (uintptr_t)(frame + 2), frame[0]);
 }
 
 /* One line for each bank that holds an error. SDM "Machine-Check MSRs". */
@@ -163,5 +163,5 @@ _Noreturn void panic_trap(const struct trap_frame *frame)
     if (frame->vector == EXCEPTION_MACHINE_CHECK)
         print_machine_check();
     print_registers(frame);
-    end(frame->rip, frame->rbp);
+    end(frame->rip, frame->rsp, frame->rbp);
 }

@@ -47,8 +47,9 @@ struct trap_frame {
 /* --- panic.c, trace.c ------------------------------------------------------------------------- */
 
 _Noreturn void panic_trap(const struct trap_frame *frame);
-/* Prints the callers, innermost first: the function at rip, then along the frame pointers. */
-void trace_print(uint64_t rip, uint64_t rbp);
+/* Prints the callers, innermost first: the function at rip (or, where that is
+ * none of ours, who called it), then along the frame pointers. */
+void trace_print(uint64_t rip, uint64_t rsp, uint64_t rbp);
 
 /* --- facts.c, frames.c, paging.c, mtrr.c ------------------------------------------------------ */
 

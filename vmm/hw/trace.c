@@ -52,10 +52,13 @@ static bool on_stack(uint64_t rbp)
     return false;
 }
 
-void trace_print(uint64_t rip, uint64_t rbp)
+void trace_print(uint64_t rip, uint64_t rsp, uint64_t rbp)
 {
     log_raw("Call trace, innermost first:\n");
     print_caller(rip, false);
+    /* A call that went astray made no frame of its own yet: its caller is on top of the stack. */
+    if (!in_text(rip) && on_stack(rsp) && in_text(*(const uint64_t *)rsp))
+        print_caller(*(const uint64_t *)rsp, true);
     for (unsigned i = 0; i < MAX_CALLERS && on_stack(rbp); i++) {
         const uint64_t *frame = (const uint64_t *)rbp;
         if (!in_text(frame[1]))

@@ -142,7 +142,10 @@ void vcpu_report_exits(const struct vcpu *vcpu)
 
 void vcpu_report(struct vcpu *vcpu)
 {
-    log_raw("guest stopped: %s: %s\n", vm_stop_name(vcpu->stop), vcpu->stop_reason);
+    if (vcpu->stop == VM_RUNNING)
+        log_raw("the guest, as the VMM knew it:\n");
+    else
+        log_raw("guest stopped: %s: %s\n", vm_stop_name(vcpu->stop), vcpu->stop_reason);
     report_registers(vcpu);
     report_control(vcpu);
     report_segments(vcpu);
