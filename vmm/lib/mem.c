@@ -6,8 +6,6 @@
 
 #if !__STDC_HOSTED__
 #undef memcpy
-#undef memset
-#undef memcmp
 #endif
 
 #if !__STDC_HOSTED__ || defined(MEM_BARE)

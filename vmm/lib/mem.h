@@ -10,12 +10,16 @@ void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
-/* Freestanding C has no built-in functions by these names; short copies of a known size are worth
- * having in line. */
+/*
+ * Freestanding C has no built-in functions by these names. A short copy of a known size is worth
+ * having in line; a long one isn't, because a compiler that saves space makes it REP MOVSB, which
+ * moves a byte where mem.c moves a word.
+ */
 #if !__STDC_HOSTED__
-#define memcpy(dst, src, n)  __builtin_memcpy(dst, src, n)
-#define memset(dst, byte, n) __builtin_memset(dst, byte, n)
-#define memcmp(a, b, n)      __builtin_memcmp(a, b, n)
+#define MEM_INLINE_MAX 16
+#define memcpy(dst, src, n)                                                                        \
+    (__builtin_constant_p(n) && (n) <= MEM_INLINE_MAX ? __builtin_memcpy(dst, src, n)              \
+                                                      : (memcpy)(dst, src, n))
 #endif
 
 size_t str_len(const char *s);
