@@ -16,18 +16,6 @@ static struct vm vm;
 #define TRIPLE_FAULTS_IN_A_ROW 3
 #define TRIPLE_FAULT_PAUSE_NS  10000000000ull
 
-static _Noreturn void refuse(const char *reason)
-{
-    log_raw("pxHV: error: %s\n", reason);
-    host_halt();
-}
-
-static hpa_t alloc_frame(void *ctx)
-{
-    (void)ctx;
-    return frames_alloc(1, PAGE_SIZE);
-}
-
 static void print_last_exits(void)
 {
     if (vm.vcpu.backend)
@@ -42,15 +30,14 @@ static const struct backend *select_backend(void)
     for (unsigned i = 0; i < ARRAY_SIZE(backends); i++)
         if (backends[i]->probe(&vm.facts, &refusal))
             return backends[i];
-    refuse(refusal);
+    vm_refuse("%s", refusal);
 }
 
 static void enable_virtualization(const struct backend *backend)
 {
-    struct frame_source frames = {alloc_frame, NULL};
     const char *refusal = NULL;
-    if (!backend->cpu_enable(&frames, &refusal))
-        refuse(refusal);
+    if (!backend->cpu_enable(&vm_frames, &refusal))
+        vm_refuse("%s", refusal);
     vm.enabled_tsc = rdtsc();
     log_raw("VMXON executed successfully!\n");
 }

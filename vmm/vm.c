@@ -13,9 +13,7 @@
 
 /* --- stopping before there is a guest --------------------------------------------------------- */
 
-static _Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static _Noreturn void refuse(const char *format, ...)
+_Noreturn void vm_refuse(const char *format, ...)
 {
     char text[BZIMAGE_ERROR_SIZE];
     va_list args;
@@ -70,6 +68,8 @@ static hpa_t alloc_frame(void *ctx)
     return frames_alloc(1, PAGE_SIZE);
 }
 
+struct frame_source vm_frames = {alloc_frame, NULL};
+
 /* --- the parts of the machine ----------------------------------------------------------------- */
 
 static void read_config(struct vm *vm, const struct boot_info *boot)
@@ -77,7 +77,7 @@ static void read_config(struct vm *vm, const struct boot_info *boot)
     static struct config config;
     struct ini_error error;
     if (!config_parse((const char *)boot->config_address, boot->config_size_bytes, &config, &error))
-        refuse("pxhv.cfg line %u: %s", error.line, error.reason);
+        vm_refuse("pxhv.cfg line %u: %s", error.line, error.reason);
     log_set_level((enum log_level)config.log_level);
     vm->config = config.vm;
 }
@@ -88,7 +88,7 @@ static const struct boot_file *find_file(const struct boot_info *boot, const cha
     for (unsigned i = 0; i < boot->file_count; i++)
         if (str_eq(boot->files[i].name, name))
             return &boot->files[i];
-    refuse("the boot loader did not hand over the file \"%s\" that pxhv.cfg names", name);
+    vm_refuse("the boot loader did not hand over the file \"%s\" that pxhv.cfg names", name);
 }
 
 static struct guest_file guest_file(const struct boot_info *boot, const char *name)
@@ -107,10 +107,10 @@ static void add_memory(struct vm *vm, gpa_t base, uint64_t size_bytes)
     if (!host && align > MIB(2))
         host = frames_alloc_large(size_bytes, MIB(2), UINT64_MAX);
     if (!host)
-        refuse("the guest's memory doesn't fit: pxhv.cfg asks for %llu MiB, %llu MiB of this "
-               "machine are free and not all in one piece: lower \"memory\" in pxhv.cfg",
-               (unsigned long long)(vm->config.memory_bytes >> 20),
-               (unsigned long long)(frames_stats().free_bytes >> 20));
+        vm_refuse("the guest's memory doesn't fit: pxhv.cfg asks for %llu MiB, %llu MiB of this "
+                  "machine are free and not all in one piece: lower \"memory\" in pxhv.cfg",
+                  (unsigned long long)(vm->config.memory_bytes >> 20),
+                  (unsigned long long)(frames_stats().free_bytes >> 20));
     vm->gmem.region[vm->gmem.region_count++] =
         (struct gmem_region){.base = base, .size_bytes = size_bytes, .host = (uint8_t *)host};
 }
@@ -138,7 +138,8 @@ static void map_memory(struct vm *vm)
             mapping.type = (enum map_type)mtrr_type(mapping.hpa, region->size_bytes - done, &piece);
             mapping.size_bytes = piece;
             if (!vm->vcpu.backend->map(&vm->vcpu, &mapping))
-                refuse("no memory left for the guest's page tables: lower \"memory\" in pxhv.cfg");
+                vm_refuse(
+                    "no memory left for the guest's page tables: lower \"memory\" in pxhv.cfg");
         }
     }
 }
@@ -183,12 +184,11 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
 
 static void create_vcpu(struct vm *vm, const struct backend *backend)
 {
-    static struct frame_source frames = {alloc_frame, NULL};
     vm->vcpu.facts = &vm->facts;
     vm->vcpu.host = &host_ops;
     pc_connect(&vm->pc, &vm->vcpu);
-    if (!vcpu_create(&vm->vcpu, backend, &frames))
-        refuse("no memory left for the guest's CPU: lower \"memory\" in pxhv.cfg");
+    if (!vcpu_create(&vm->vcpu, backend, &vm_frames))
+        vm_refuse("no memory left for the guest's CPU: lower \"memory\" in pxhv.cfg");
 }
 
 /* --- the public face -------------------------------------------------------------------------- */
@@ -245,7 +245,7 @@ void vm_reset(struct vm *vm)
 {
     char error[BZIMAGE_ERROR_SIZE];
     if (!pc_reset(&vm->pc, error))
-        refuse("%s", error);
+        vm_refuse("%s", error);
     vcpu_reset(&vm->vcpu);
     pc_set_entry(&vm->vcpu, &vm->pc.entry);
     vm->launch_tsc = rdtsc();

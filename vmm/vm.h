@@ -25,6 +25,13 @@ struct vm {
     uint8_t serial_byte, key_byte;
 };
 
+/* Stops the machine before there is a guest: one sentence, on every console, that names the file or
+ * the feature and what to do. */
+_Noreturn void vm_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Host frames for page tables and control structures. */
+extern struct frame_source vm_frames;
+
 /* Fills vm->facts with what the host CPU can do; backend->probe() then takes away what it can't
  * virtualize. */
 void vm_facts(struct vm *vm);
