@@ -2,20 +2,8 @@
 %define NAME "reboot_kbd"
 %include "bzimage.inc"
 
-%define CELL 72h
-%define BOOTED 0A8h
-
 main:
-        mov     al, CELL
-        out     RTC_INDEX, al
-        in      al, RTC_DATA
-        cmp     al, BOOTED
-        je      .second
-        SAY     "tiny: first boot", 13, 10
-        mov     al, CELL
-        out     RTC_INDEX, al
-        mov     al, BOOTED
-        out     RTC_DATA, al
+        SECOND_BOOT .second, 0A8h
         inc     dword [memory]
 .wait:  in      al, 64h
         test    al, 2                   ; input buffer full
@@ -25,7 +13,6 @@ main:
         CHECK   0, 1, "an instruction behind the reset ran"
         ret
 .second:
-        SAY     "tiny: second boot", 13, 10
         mov     eax, [memory]
         CHECK   rax, 0, "memory of the first boot"
         ret

@@ -3,6 +3,7 @@
 
 #include "fake_backend.h"
 #include "virt/x86.h"
+#include "input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,33 +14,6 @@
  * RIP moves by an instruction's length or not at all; no register ends up with a value that a real
  * CPU would have refused.
  */
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static uint8_t take8(struct input *in)
-{
-    if (in->size == 0)
-        return 0;
-    in->size--;
-    return *in->data++;
-}
-
-static uint64_t take64(struct input *in)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++)
-        value |= (uint64_t)take8(in) << 8 * i;
-    return value;
-}
 
 /* --- what hardware could report --------------------------------------------------------------- */
 
@@ -82,7 +56,7 @@ static void take_pio(struct input *in, struct vexit_pio *pio)
     pio->linear_valid = flags & 32;
     if (pio->linear_valid) {
         pio->address_size = (uint8_t)(2u << (flags >> 6) % 3);
-        pio->linear = take64(in);
+        pio->linear = take(in, 8);
     }
 }
 
@@ -111,7 +85,7 @@ static void take_exit(struct input *in, struct vexit *exit)
         exit->dr.write = length & 0x40;
         break;
     case VEXIT_NPF:
-        exit->npf.gpa = take64(in);
+        exit->npf.gpa = take(in, 8);
         exit->npf.write = length & 0x40;
         exit->npf.fetch = length & 0x20;
         break;
@@ -123,7 +97,7 @@ static void take_exit(struct input *in, struct vexit *exit)
         exit->exception = take_event(in);
         if (exit->exception.type < VEVENT_EXCEPTION || exit->exception.type == VEVENT_SW_INT)
             exit->exception = (struct vevent){.type = VEVENT_EXCEPTION, .vector = 17};
-        exit->exception_address = take64(in);
+        exit->exception_address = take(in, 8);
         break;
     default:
         break;
@@ -270,7 +244,7 @@ static void run_script(struct fake *fake, struct input *in)
 static void poke_memory(struct fake *fake, struct input *in)
 {
     uint32_t at = take8(in) << 12 | take8(in) << 3;
-    uint64_t value = take64(in);
+    uint64_t value = take(in, 8);
     memcpy(fake->ram + at, &value, sizeof(value));
 }
 
@@ -316,7 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t command = take8(&in);
         switch (command >> 5) {
         case 0:
-            fake.vcpu.gpr[command & 15] = take64(&in);
+            fake.vcpu.gpr[command & 15] = take(&in, 8);
             break;
         case 1:
             poke_memory(&fake, &in);
@@ -325,7 +299,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             poke_state(&fake, &in);
             break;
         case 3:
-            fake.vcpu.rip = take64(&in) & (command & 1 ? 0xffff : 0xffffffff);
+            fake.vcpu.rip = take(&in, 8) & (command & 1 ? 0xffff : 0xffffffff);
             break;
         case 4:
             run_script(&fake, &in);

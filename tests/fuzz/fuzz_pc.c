@@ -3,6 +3,7 @@
 
 #include "dev/ramdisk.h"
 #include "lib/bits.h"
+#include "input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,29 +21,7 @@ static struct pc pc;
 static struct vcpu vcpu;
 static vtime_t time_ns;
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
 /* Little-endian; zeros behind the end. */
-static uint64_t take(struct input *input, unsigned bytes)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < bytes && input->size; i++) {
-        value |= (uint64_t)*input->data++ << (8 * i);
-        input->size--;
-    }
-    return value;
-}
-
 static vtime_t now(void *ctx)
 {
     (void)ctx;

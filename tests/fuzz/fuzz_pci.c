@@ -3,6 +3,7 @@
 #include "dev/virtio_blk.h"
 #include "dev/virtio_pci.h"
 #include "lib/bits.h"
+#include "input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +22,6 @@
 #define DISK_SIZE 2048u
 #define DISKS     2u
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
 struct world {
     struct iobus pio, mmio;
     struct pci pci;
@@ -40,28 +36,6 @@ struct world {
 };
 
 static const unsigned slots[3] = {1, 5, 9};
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-static uint8_t take8(struct input *in)
-{
-    if (in->size == 0)
-        return 0;
-    in->size--;
-    return *in->data++;
-}
-
-static uint32_t take32(struct input *in)
-{
-    uint32_t value = take8(in);
-    for (unsigned shift = 8; shift < 32; shift += 8)
-        value |= (uint32_t)take8(in) << shift;
-    return value;
-}
 
 static void set_pin(void *sink, unsigned pin, bool high)
 {
@@ -195,7 +169,7 @@ static void access_bus(struct iobus *bus, struct input *in, bool write, uint64_t
                        unsigned size)
 {
     if (write)
-        iobus_write(bus, address, size, take32(in) | (uint64_t)take8(in) << 32);
+        iobus_write(bus, address, size, (uint32_t)take(in, 4) | (uint64_t)take8(in) << 32);
     else
         check((iobus_read(bus, address, size) & ~size_mask(size)) == 0);
 }
@@ -243,7 +217,7 @@ static void step(struct world *w, struct input *in)
         break;
     }
     case 2: /* any configuration address */
-        check((pci_config_read(&w->pci, take32(in) & 0xFFFF, take8(in), port_size) &
+        check((pci_config_read(&w->pci, (uint32_t)take(in, 4) & 0xFFFF, take8(in), port_size) &
                ~size_mask(port_size)) == 0);
         break;
     case 3:
@@ -251,10 +225,10 @@ static void step(struct world *w, struct input *in)
         access_bar(w, in, command);
         break;
     case 5: /* any address */
-        access_bus(&w->mmio, in, command & 0x80, take32(in), size);
+        access_bus(&w->mmio, in, command & 0x80, (uint32_t)take(in, 4), size);
         break;
     case 6: { /* RAM, where the rings may lie */
-        uint32_t at = take32(in) % RAM_SIZE;
+        uint32_t at = (uint32_t)take(in, 4) % RAM_SIZE;
         w->ram[at] = take8(in);
         break;
     }

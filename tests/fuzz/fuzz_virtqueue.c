@@ -3,6 +3,7 @@
 #include "dev/virtio_blk.h"
 #include "dev/virtio_pci.h"
 #include "lib/bits.h"
+#include "input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,6 @@
 #define AVAIL     0x1000u
 #define USED      0x2000u
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
 struct world {
     struct iobus pio, mmio;
     struct pci pci;
@@ -41,26 +37,6 @@ struct world {
     uint16_t queue_size;
     uint64_t features;
 };
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-static uint8_t take8(struct input *in)
-{
-    if (in->size == 0)
-        return 0;
-    in->size--;
-    return *in->data++;
-}
-
-static uint16_t take16(struct input *in)
-{
-    uint8_t low = take8(in);
-    return (uint16_t)(low | take8(in) << 8);
-}
 
 static void set_pin(void *sink, unsigned pin, bool high)
 {
@@ -148,7 +124,7 @@ static void offer_request(struct world *w, struct input *in)
     uint16_t mask = (uint16_t)(w->queue_size - 1);
     uint16_t first = take8(in) & mask;
     uint8_t type = take8(in) & 15, sector = take8(in);
-    uint16_t len = take16(in);
+    uint16_t len = (uint16_t)take(in, 2);
     uint32_t header = 0x3000u + 32u * first;
     memset(w->ram + header, 0, 16);
     w->ram[header] = type;
@@ -175,7 +151,7 @@ static void step(struct world *w, struct input *in)
     uint8_t command = take8(in);
     switch (command & 7) {
     case 0: { /* bytes anywhere in RAM */
-        uint32_t at = take16(in) % RAM_SIZE;
+        uint32_t at = (uint16_t)take(in, 2) % RAM_SIZE;
         for (unsigned len = 1 + (command >> 3); len > 0 && at < RAM_SIZE; len--)
             w->ram[at++] = take8(in);
         break;
@@ -183,8 +159,8 @@ static void step(struct world *w, struct input *in)
     case 1: { /* a descriptor, in the table or in an indirect one */
         uint32_t at = (command & 0x80 ? 0x4000u : DESC) + 16u * (command >> 3 & 15);
         memset(w->ram + at, 0, 16);
-        ram16_set(w, at, take16(in));
-        ram16_set(w, at + 8, take16(in));
+        ram16_set(w, at, (uint16_t)take(in, 2));
+        ram16_set(w, at + 8, (uint16_t)take(in, 2));
         w->ram[at + 12] = take8(in);
         w->ram[at + 14] = take8(in);
         break;
@@ -197,7 +173,7 @@ static void step(struct world *w, struct input *in)
         ram16_set(w, AVAIL + 2, (uint16_t)(ram16(w, AVAIL + 2) + take8(in)));
         break;
     case 4: /* used_event and flags */
-        ram16_set(w, AVAIL + 4 + 2u * w->queue_size, take16(in));
+        ram16_set(w, AVAIL + 4 + 2u * w->queue_size, (uint16_t)take(in, 2));
         w->ram[AVAIL] = command >> 3 & 1;
         break;
     case 5:

@@ -1,7 +1,7 @@
 /*
  * A virtual CPU as the neutral code sees it. The backend owns `backend_state` and nobody else looks
- * into it. RIP, RSP, RFLAGS and the GPRs are valid here between exits; everything else is read and
- * written through the backend.
+ * into it. RIP, RFLAGS and the GPRs (RSP: see below) are valid here between exits; all else is read
+ * and written through the backend.
  */
 #ifndef VIRT_VCPU_H
 #define VIRT_VCPU_H
@@ -108,10 +108,10 @@ struct vcpu_cpuid {
 #define VCPU_BACKEND_STATE_SIZE 4096
 
 struct vcpu {
-    /* The vendor's entry code addresses these by offset: keep them first, in this order. */
-    /* gpr[VGPR_RSP] is valid after exits whose handler may need it as an operand or a stack
-     * (memory, control and debug registers, exceptions, task switches); a report asks for VREG_RSP.
-     * What is written here reaches the guest after any exit. */
+    /* The vendor's entry code addresses these by offset: keep them first, in this order.
+     * gpr[VGPR_RSP] is valid, and what is written there reaches the guest, after exits whose
+     * handlers may need it as an operand or a stack: memory, control and debug registers,
+     * exceptions, task switches. A report asks for VREG_RSP. */
     uint64_t gpr[16];
     uint64_t rip;
     uint64_t rflags;

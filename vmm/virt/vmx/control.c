@@ -186,7 +186,6 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
     vmwrite(VMCS_CPU_CONTROLS, state->cpu_controls);
     vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
     state->deadline_tsc = UINT64_MAX;
-    /* The next entry writes all of them. */
     vcpu->rip = 0xFFF0;
     vcpu->rflags = 2;
     vcpu->int_shadow = 0;
