@@ -19,10 +19,9 @@ if [ -z "${KERNEL:-}" ]; then
     DISK=${DISK:-$build/guest/disk.img}
     CMDLINE=${CMDLINE:-console=ttyS0${QUIET:+ quiet}}
 fi
-MEMORY=${MEMORY:-256M}
 
-case $MEMORY in
-*[!0-9KMG]* | '' | [KMG]*) fail "MEMORY='$MEMORY' is no size: write 256M, 1G or 65536K." ;;
+case ${MEMORY:-256M} in
+*[!0-9KMG]* | [KMG]*) fail "MEMORY='$MEMORY' is no size: write 256M, 1G or 65536K." ;;
 esac
 for name in "$KERNEL" ${INITRD:+"$INITRD"} ${DISK:-}; do
     [ -f "$name" ] || fail "'$name' is not there, or is no file."
@@ -51,7 +50,11 @@ if [ -n "${INITRD:-}" ]; then
     echo 'initrd  = initrd.img' >>"$config"
 fi
 [ -z "${CMDLINE:-}" ] || echo "cmdline = $CMDLINE" >>"$config"
-echo "memory  = $MEMORY" >>"$config"
+if [ -n "${MEMORY:-}" ]; then
+    echo "memory  = $MEMORY" >>"$config"
+else
+    echo '# memory  = 256M           ; the default; on a smaller machine it is what fits' >>"$config"
+fi
 number=
 for name in ${DISK:-}; do
     set -- "$@" "disk$number.img=$name"

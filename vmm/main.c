@@ -8,6 +8,7 @@
 #include "hw/hw.h"
 #include "lib/assert.h"
 #include "lib/log.h"
+#include "virt/svm/backend.h"
 #include "virt/vmx/backend.h"
 
 static struct vm vm;
@@ -22,11 +23,13 @@ static void print_last_exits(void)
         vcpu_report(&vm.vcpu);
 }
 
-/* A CPU has one of them; the last one probed explains the refusal. */
+/* A CPU has one of them, and only that one explains a refusal. */
 static const struct backend *select_backend(void)
 {
-    static const struct backend *const backends[] = {&vmx_backend};
-    const char *refusal = "this CPU offers no hardware virtualization";
+    static const struct backend *const backends[] = {&vmx_backend, &svm_backend};
+    const char *refusal =
+        "this CPU has neither VT-x nor AMD-V: use one that has, or switch it on in the firmware "
+        "(\"Intel Virtualization Technology\", \"SVM Mode\"), the emulator or the outer hypervisor";
     for (unsigned i = 0; i < ARRAY_SIZE(backends); i++)
         if (backends[i]->probe(&vm.facts, &refusal))
             return backends[i];
@@ -39,7 +42,7 @@ static void enable_virtualization(const struct backend *backend)
     if (!backend->cpu_enable(&vm_frames, &refusal))
         vm_refuse("%s", refusal);
     vm.enabled_tsc = rdtsc();
-    log_raw("VMXON executed successfully!\n");
+    log_raw("%s\n", backend->enabled);
 }
 
 /* The guest is over and the machine is not: leave the report readable and ask. */
@@ -75,6 +78,12 @@ static bool triple_fault_restarts(void)
     return in_a_row < TRIPLE_FAULTS_IN_A_ROW;
 }
 
+static void report_stop(void)
+{
+    vcpu_report(&vm.vcpu);
+    pc_report_ports(&vm.pc);
+}
+
 /* True when the guest shall start again. */
 static bool after_stop(enum vm_stop stop)
 {
@@ -82,15 +91,16 @@ static bool after_stop(enum vm_stop stop)
     case VM_STOP_POWER_OFF:
         log_info("the guest powered off; its exits:");
         vcpu_report_exits(&vm.vcpu);
+        pc_report_ports(&vm.pc);
         return false;
     case VM_STOP_RESET:
         log_info("the guest asked for a reset");
         return true;
     case VM_STOP_TRIPLE_FAULT:
-        vcpu_report(&vm.vcpu);
+        report_stop();
         return triple_fault_restarts() || ask_restart();
     default:
-        vcpu_report(&vm.vcpu);
+        report_stop();
         return ask_restart();
     }
 }

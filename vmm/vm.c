@@ -62,13 +62,13 @@ static void console_put(void *ctx, uint8_t byte)
     sink_put(&screen_sink, byte);
 }
 
-static hpa_t alloc_frame(void *ctx)
+static hpa_t alloc_frames(void *ctx, unsigned count)
 {
     (void)ctx;
-    return frames_alloc(1, PAGE_SIZE);
+    return frames_alloc(count, PAGE_SIZE);
 }
 
-struct frame_source vm_frames = {alloc_frame, NULL};
+struct frame_source vm_frames = {alloc_frames, NULL};
 
 /* --- the parts of the machine ----------------------------------------------------------------- */
 
@@ -99,29 +99,41 @@ static struct guest_file guest_file(const struct boot_info *boot, const char *na
     return (struct guest_file){name, (const uint8_t *)file->address, file->size_bytes};
 }
 
-/* The memory isn't cleared, as a PC's isn't: it holds what the firmware left there. */
-static void add_memory(struct vm *vm, gpa_t base, uint64_t size_bytes)
+/* As much of [base, base + size_bytes) as this machine has room for, the largest pieces first. The
+ * memory isn't cleared, as a PC's isn't: it holds what the firmware left there. */
+static uint64_t add_memory(struct vm *vm, gpa_t base, uint64_t size_bytes)
 {
-    uint64_t align = size_bytes >= GIB(1) ? GIB(1) : MIB(2);
-    hpa_t host = frames_alloc_large(size_bytes, align, UINT64_MAX);
-    if (!host && align > MIB(2))
-        host = frames_alloc_large(size_bytes, MIB(2), UINT64_MAX);
-    if (!host)
-        vm_refuse("the guest's memory doesn't fit: pxhv.cfg asks for %llu MiB, %llu MiB of this "
-                  "machine are free and not all in one piece: lower \"memory\" in pxhv.cfg",
-                  (unsigned long long)(vm->config.memory_bytes >> 20),
-                  (unsigned long long)(frames_stats().free_bytes >> 20));
-    vm->gmem.region[vm->gmem.region_count++] =
-        (struct gmem_region){.base = base, .size_bytes = size_bytes, .host = (uint8_t *)host};
+    struct gmem *gmem = &vm->gmem;
+    uint64_t done = 0;
+    while (done < size_bytes && gmem->region_count < GMEM_MAX_REGIONS) {
+        hpa_t host = 0;
+        uint64_t piece = frames_alloc_piece(size_bytes - done, &host);
+        if (piece == 0)
+            break;
+        log_dbg("%llu KiB of RAM at %llx are the host's at %llx", (unsigned long long)(piece >> 10),
+                (unsigned long long)(base + done), (unsigned long long)host);
+        gmem->region[gmem->region_count++] =
+            (struct gmem_region){base + done, piece, (uint8_t *)host};
+        done += piece;
+    }
+    return done;
 }
 
+/* A size that pxhv.cfg asks for is a promise; one that it leaves to pxHV is what there is. */
 static void create_memory(struct vm *vm)
 {
-    uint64_t low = pc_low_ram_bytes(vm->config.memory_bytes);
-    uint64_t high = pc_high_ram_bytes(vm->config.memory_bytes);
-    add_memory(vm, 0, low);
-    if (high)
-        add_memory(vm, PC_HIGH_RAM_BASE, high);
+    uint64_t wanted = vm->config.memory_bytes;
+    uint64_t got = add_memory(vm, 0, pc_low_ram_bytes(wanted));
+    got += add_memory(vm, PC_HIGH_RAM_BASE, pc_high_ram_bytes(wanted));
+    if (got == wanted)
+        return;
+    if (vm->config.memory_given || got < CONFIG_MIN_MEMORY)
+        vm_refuse("the guest's memory doesn't fit: it shall have %llu MiB, and beside the files "
+                  "this machine has room for %llu MiB: change \"memory\" in pxhv.cfg",
+                  (unsigned long long)(wanted >> 20), (unsigned long long)(got >> 20));
+    log_info("pxhv.cfg gives the guest no \"memory\": it gets the %llu MiB that there are",
+             (unsigned long long)(got >> 20));
+    vm->config.memory_bytes = got;
 }
 
 /* The guest's RAM with the types that the host's MTRRs give it; nothing else is ever mapped. */
@@ -193,9 +205,17 @@ static void create_vcpu(struct vm *vm, const struct backend *backend)
 
 /* --- the public face -------------------------------------------------------------------------- */
 
+static enum cpu_vendor vendor(void)
+{
+    if (hw_facts.amd)
+        return CPU_VENDOR_AMD;
+    return str_eq(hw_facts.vendor, "GenuineIntel") ? CPU_VENDOR_INTEL : CPU_VENDOR_OTHER;
+}
+
 void vm_facts(struct vm *vm)
 {
     vm->facts = (struct cpu_facts){
+        .vendor = vendor(),
         .tsc_hz = hw_facts.tsc_hz,
         .physical_address_mask = BIT64(hw_facts.physical_bits) - 1,
         .xcr0_allowed = hw_facts.xcr0_supported,
@@ -205,6 +225,8 @@ void vm_facts(struct vm *vm)
         .rdtscp = hw_facts.rdtscp,
         .invpcid = hw_facts.invpcid,
         .xsaves = hw_facts.xsaves,
+        .patch_level = hw_facts.patch_level,
+        .lfence_serializing = hw_facts.lfence_serializing,
         .cpuid = cpuid,
         .xsetbv = write_xcr0,
     };
@@ -236,7 +258,8 @@ static unsigned long long since_power_on_us(uint64_t tsc)
 
 void vm_print_times(const struct vm *vm, const struct boot_info *boot)
 {
-    log_info("microseconds since power-on: stage 2 %llu, files read %llu, VMXON %llu, guest %llu",
+    log_info("microseconds since power-on: stage 2 %llu, files read %llu, "
+             "virtualization on %llu, guest %llu",
              since_power_on_us(boot->tsc_stage2), since_power_on_us(boot->tsc_loaded),
              since_power_on_us(vm->enabled_tsc), since_power_on_us(vm->launch_tsc));
 }

@@ -92,7 +92,12 @@ static void machine_init(struct machine *machine)
 
 static void machine_wire(struct machine *machine)
 {
-    const struct iobus_range ranges[] = {
+    const struct {
+        uint64_t base, size_bytes;
+        const struct dev_ops *ops;
+        void *dev;
+        uint32_t dev_offset;
+    } ranges[] = {
         {0x20, 2, &pic8259_ops, &machine->pic, 0},
         {0x40, 4, &pit8254_ops, &machine->pit, 0},
         {0x60, 1, &i8042_ops, &machine->kbc, 0},
@@ -141,7 +146,7 @@ static void check_machine(struct machine *machine)
     check(machine->kbc.kbd.answer_next <= machine->kbc.kbd.answer_count);
     check(!machine->kbc.reply_waiting || machine->kbc.buffer_full);
     check(machine->pic.master.lowest < 8 && machine->pic.slave.lowest < 8);
-    check(machine->bus.last_hit < machine->bus.range_count);
+    check(machine->bus.last_hit < machine->bus.range + IOBUS_MAX_RANGES);
 }
 
 /* --- reset == fresh init ---------------------------------------------------------------------- */

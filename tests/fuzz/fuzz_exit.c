@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/gwalk.c vmm/virt/mmio.c vmm/virt/task.c vmm/virt/task_load.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/emu/exec.c vmm/emu/alu.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/gwalk.c vmm/virt/mmio.c vmm/virt/insn.c vmm/virt/segment.c vmm/virt/task.c vmm/virt/task_load.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/emu/exec.c vmm/emu/alu.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -57,6 +57,8 @@ static void take_pio(struct input *in, struct vexit_pio *pio)
     if (pio->linear_valid) {
         pio->address_size = (uint8_t)(2u << (flags >> 6) % 3);
         pio->linear = take(in, 8);
+    } else if (pio->string) {
+        pio->segment = flags & 64 ? VEXIT_SEGMENT_UNKNOWN : (uint8_t)((flags >> 7) + VSEG_DS);
     }
 }
 

@@ -10,8 +10,9 @@
 
 /*
  * A driver that owns the rings of a virtio disk and fills them with noise. RAM begins at address 0,
- * so that small numbers are good addresses; RAM and medium are heap blocks of their exact size, so
- * that ASan sees a byte beyond. Input: two bytes of setup, then commands (see step()).
+ * so that small numbers are good addresses. It consists of regions whose borders cut the table, the
+ * rings and what they point to; regions and medium are heap blocks of their exact size, so that
+ * ASan sees a byte beyond. Input: two bytes of setup, then commands (see step()).
  *
  * Invariants: the pin is the ISR; a notification uses at most a queue's length of chains, in the
  * order of the used index; NEEDS_RESET appears exactly with a fault and then nothing moves; a
@@ -25,6 +26,10 @@
 #define AVAIL     0x1000u
 #define USED      0x2000u
 
+#define REGIONS 7u
+static const uint32_t border[REGIONS + 1] = {0,      0x0018, 0x1006, 0x2008,
+                                             0x3008, 0x4018, 0x5100, RAM_SIZE};
+
 struct world {
     struct iobus pio, mmio;
     struct pci pci;
@@ -32,7 +37,7 @@ struct world {
     struct ramdisk disk;
     struct virtio_blk blk;
     struct virtio_pci vp;
-    uint8_t *ram, *medium;
+    uint8_t *medium;
     bool pin;
     uint16_t queue_size;
     uint64_t features;
@@ -70,10 +75,12 @@ static void start(struct world *w)
 static void world_init(struct world *w, uint8_t setup, uint8_t features)
 {
     memset(w, 0, sizeof(*w));
-    w->ram = calloc(1, RAM_SIZE);
     w->medium = calloc(1, DISK_SIZE);
-    w->gmem.region_count = 1;
-    w->gmem.region[0] = (struct gmem_region){0, RAM_SIZE, w->ram};
+    for (unsigned i = 0; i < REGIONS; i++) {
+        uint32_t size = border[i + 1] - border[i];
+        w->gmem.region[i] = (struct gmem_region){border[i], size, calloc(1, size)};
+    }
+    w->gmem.region_count = REGIONS;
     w->queue_size = (uint16_t)(1u << (setup & 7));
     w->features = (uint64_t)(features & 3) << 28 | (features & 4 ? BIT64(9) : 0);
 
@@ -92,15 +99,29 @@ static void world_init(struct world *w, uint8_t setup, uint8_t features)
     start(w);
 }
 
+static uint8_t *ram(const struct world *w, uint32_t at)
+{
+    unsigned i = 0;
+    while (at >= border[i + 1])
+        i++;
+    return w->gmem.region[i].host + (at - border[i]);
+}
+
+static void ram_clear(struct world *w, uint32_t at, uint32_t len)
+{
+    while (len-- > 0)
+        *ram(w, at++) = 0;
+}
+
 static uint16_t ram16(const struct world *w, uint32_t at)
 {
-    return (uint16_t)(w->ram[at] | w->ram[at + 1] << 8);
+    return (uint16_t)(*ram(w, at) | *ram(w, at + 1) << 8);
 }
 
 static void ram16_set(struct world *w, uint32_t at, uint16_t value)
 {
-    w->ram[at] = (uint8_t)value;
-    w->ram[at + 1] = (uint8_t)(value >> 8);
+    *ram(w, at) = (uint8_t)value;
+    *ram(w, at + 1) = (uint8_t)(value >> 8);
 }
 
 static void notify(struct world *w)
@@ -126,16 +147,16 @@ static void offer_request(struct world *w, struct input *in)
     uint8_t type = take8(in) & 15, sector = take8(in);
     uint16_t len = (uint16_t)take(in, 2);
     uint32_t header = 0x3000u + 32u * first;
-    memset(w->ram + header, 0, 16);
-    w->ram[header] = type;
-    w->ram[header + 8] = sector;
+    ram_clear(w, header, 16);
+    *ram(w, header) = type;
+    *ram(w, header + 8) = sector;
     const struct {
         uint32_t addr, len;
         uint16_t flags;
     } desc[3] = {{header, 16, 1}, {0x5000, len, type == 1 ? 1 : 3}, {header + 16, 1, 2}};
     for (uint16_t i = 0; i < 3; i++) {
         uint32_t at = DESC + 16u * ((first + i) & mask);
-        memset(w->ram + at, 0, 16);
+        ram_clear(w, at, 16);
         ram16_set(w, at, (uint16_t)desc[i].addr);
         ram16_set(w, at + 8, (uint16_t)desc[i].len);
         ram16_set(w, at + 12, desc[i].flags);
@@ -153,16 +174,16 @@ static void step(struct world *w, struct input *in)
     case 0: { /* bytes anywhere in RAM */
         uint32_t at = (uint16_t)take(in, 2) % RAM_SIZE;
         for (unsigned len = 1 + (command >> 3); len > 0 && at < RAM_SIZE; len--)
-            w->ram[at++] = take8(in);
+            *ram(w, at++) = take8(in);
         break;
     }
     case 1: { /* a descriptor, in the table or in an indirect one */
         uint32_t at = (command & 0x80 ? 0x4000u : DESC) + 16u * (command >> 3 & 15);
-        memset(w->ram + at, 0, 16);
+        ram_clear(w, at, 16);
         ram16_set(w, at, (uint16_t)take(in, 2));
         ram16_set(w, at + 8, (uint16_t)take(in, 2));
-        w->ram[at + 12] = take8(in);
-        w->ram[at + 14] = take8(in);
+        *ram(w, at + 12) = take8(in);
+        *ram(w, at + 14) = take8(in);
         break;
     }
     case 2: /* a head, published */
@@ -174,14 +195,14 @@ static void step(struct world *w, struct input *in)
         break;
     case 4: /* used_event and flags */
         ram16_set(w, AVAIL + 4 + 2u * w->queue_size, (uint16_t)take(in, 2));
-        w->ram[AVAIL] = command >> 3 & 1;
+        *ram(w, AVAIL) = command >> 3 & 1;
         break;
     case 5:
         offer_request(w, in);
         break;
     case 6: /* acknowledge, or start over */
         if (command & 8) {
-            memset(w->ram + AVAIL, 0, USED + 0x1000 - AVAIL);
+            ram_clear(w, AVAIL, USED + 0x1000 - AVAIL);
             start(w);
         } else {
             iobus_read(&w->mmio, BAR0 + 0x1000, 1);
@@ -205,7 +226,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     notify(&world);
     if (setup & 0x80)
         check(memcmp(world.medium, zeroes, DISK_SIZE) == 0);
-    free(world.ram);
+    for (unsigned i = 0; i < REGIONS; i++)
+        free(world.gmem.region[i].host);
     free(world.medium);
     return 0;
 }

@@ -1,8 +1,8 @@
-/* See fake_backend.h. The functions of other files of virt/ that few tests need for real are weak
- * here: a test that links the real file gets the real function. */
+/* See fake_backend.h. */
 #include "fake_backend.h"
 
 #include "virt/handlers.h"
+#include "virt/insn.h"
 #include "virt/x86.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ struct fake *fake_of(struct vcpu *vcpu)
 static bool fake_vcpu_init(struct vcpu *vcpu, struct frame_source *frames)
 {
     (void)vcpu;
-    return frames == NULL || frames->alloc(frames->ctx) != 0;
+    return frames == NULL || frames->alloc(frames->ctx, 1) != 0;
 }
 
 static void fake_vcpu_reset(struct vcpu *vcpu)
@@ -134,8 +134,15 @@ static void fake_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
     fake->opened_writes[fake->opened++] = writes;
 }
 
+static void fake_park(struct vcpu *vcpu)
+{
+    fake_of(vcpu)->parks++;
+}
+
 const struct backend fake_backend = {
     .name = "fake",
+    .enabled = "fake enabled",
+    .park = fake_park,
     .vcpu_init = fake_vcpu_init,
     .vcpu_reset = fake_vcpu_reset,
     .run = fake_run,
@@ -299,6 +306,12 @@ static bool fake_mem_write(void *ctx, gpa_t gpa, const void *src, uint64_t len)
     return true;
 }
 
+static const uint8_t *fake_mem_page(void *ctx, gpa_t gpa)
+{
+    struct fake *fake = ctx;
+    return range_fits(gpa, PAGE_SIZE, FAKE_RAM_SIZE) ? fake->ram + gpa : NULL;
+}
+
 static int fake_irq_ack(void *ctx)
 {
     struct fake *fake = ctx;
@@ -387,6 +400,7 @@ void fake_init(struct fake *fake)
                                       fake_mmio_write,
                                       fake_mem_read,
                                       fake_mem_write,
+                                      fake_mem_page,
                                       fake_irq_ack,
                                       fake_advance,
                                       fake_next_deadline,
@@ -421,55 +435,4 @@ void fake_exit(struct fake *fake, enum vexit_kind kind, uint8_t insn_len)
 {
     struct vexit exit = {.kind = kind, .insn_len = insn_len};
     exit_handle(&fake->vcpu, &exit);
-}
-
-/* --- stand-ins for gwalk.c, mmio.c and task.c ------------------------------------------------- */
-
-__attribute__((weak)) struct gwalk_result gwalk(struct vcpu *vcpu, gva_t linear, unsigned access)
-{
-    struct fake *fake = fake_of(vcpu);
-    uint32_t flags = ((access & GWALK_WRITE) ? 2u : 0) | ((access & GWALK_USER) ? 4u : 0);
-    if (align_down(linear, PAGE_SIZE) == fake->missing_page)
-        return (struct gwalk_result){.status = GVA_FAULT, .error = flags};
-    if ((access & GWALK_WRITE) && align_down(linear, PAGE_SIZE) == fake->read_only_page)
-        return (struct gwalk_result){.status = GVA_FAULT, .error = flags | 1};
-    if (align_down(linear, PAGE_SIZE) == fake->lost_table_page)
-        return (struct gwalk_result){.status = GVA_NOT_RAM, .gpa = 0x7ffff000};
-    return (struct gwalk_result){.status = GVA_OK, .gpa = linear};
-}
-
-__attribute__((weak)) unsigned vcpu_data_access(struct vcpu *vcpu)
-{
-    return vcpu_cpl(vcpu) == 3 ? GWALK_USER : 0;
-}
-
-__attribute__((weak)) bool vcpu_is_canonical(struct vcpu *vcpu, gva_t linear)
-{
-    return vcpu_code_bits(vcpu) != 64 || x86_canonical(linear);
-}
-
-__attribute__((weak)) unsigned vcpu_cpl(struct vcpu *vcpu)
-{
-    return (fake_of(vcpu)->seg[VSEG_SS].access >> 5) & 3;
-}
-
-__attribute__((weak)) unsigned vcpu_code_bits(struct vcpu *vcpu)
-{
-    struct fake *fake = fake_of(vcpu);
-    if ((fake->reg[VREG_EFER] & X86_EFER_LMA) && (fake->seg[VSEG_CS].access & VSEG_ACCESS_L))
-        return 64;
-    return (fake->seg[VSEG_CS].access & VSEG_ACCESS_DB) ? 32 : 16;
-}
-
-__attribute__((weak)) enum exit_action mmio_emulate(struct vcpu *vcpu, struct vexit *exit)
-{
-    exit->insn_len = 3;
-    fake_of(vcpu)->mmio_calls++;
-    return fake_of(vcpu)->mmio_action;
-}
-
-__attribute__((weak)) enum exit_action task_switch_exit(struct vcpu *vcpu, struct vexit *exit)
-{
-    fake_of(vcpu)->task_switch_selector = exit->task_switch.selector;
-    return EXIT_RETRY;
 }

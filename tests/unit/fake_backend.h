@@ -51,7 +51,7 @@ struct fake {
     bool window[2];
     unsigned window_calls[2];
     uint64_t deadline_tsc;
-    unsigned deadline_calls, flushes, dumps, maps, resets;
+    unsigned deadline_calls, flushes, dumps, maps, resets, parks;
     uint64_t opened_msr[64];
     bool opened_writes[64];
     unsigned opened;

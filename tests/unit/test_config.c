@@ -51,6 +51,7 @@ static void the_example_of_the_documents_is_understood(void **state)
     assert_string_equal(config.vm.initrd, "initrd.img");
     assert_string_equal(config.vm.cmdline, "console=ttyS0 root=/dev/vda");
     assert_true(config.vm.memory_bytes == 0x4000000);
+    assert_true(config.vm.memory_given);
     assert_int_equal(config.vm.disk_count, 1);
     assert_string_equal(config.vm.disk[0], "disk.img");
     assert_int_equal(config.log_level, 3);
@@ -63,6 +64,7 @@ static void a_kernel_alone_gets_defaults(void **state)
     assert_string_equal(config.vm.initrd, "");
     assert_string_equal(config.vm.cmdline, "");
     assert_true(config.vm.memory_bytes == 0x10000000);
+    assert_false(config.vm.memory_given);
     assert_int_equal(config.vm.disk_count, 0);
     assert_int_equal(config.log_level, 2);
 }

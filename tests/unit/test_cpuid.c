@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -221,23 +221,13 @@ static void a_component_alone_does_not_make_avx512(void **state)
 
 /* --- other hosts ------------------------------------------------------------------------------ */
 
-static void amd_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-    fake_cpuid(leaf, subleaf, out);
-    if (leaf == 0) {
-        out[0] = 0xd;
-        memcpy(&out[1], "Auth", 4);
-        memcpy(&out[3], "enti", 4);
-        memcpy(&out[2], "cAMD", 4);
-    }
-}
-
-static void an_amd_host_has_no_leaves_of_intels(void **state)
+static void another_vendors_cpu_has_no_leaves_of_intels(void **state)
 {
     (void)state;
-    fake.facts.cpuid = amd_cpuid;
+    fake.facts.vendor = CPU_VENDOR_OTHER;
     vcpu_reset(&fake.vcpu);
     assert_int_equal(ask(0, 0, EAX), 0xd);
+    assert_int_equal(ask(0x80000000, 0, EAX), 0x80000008);
     assert_leaf(2, 0, 0, 0, 0, 0);
     assert_leaf(0x15, 0, 0, 0, 0, 0);
     assert_leaf(0x1000, 0, 0, 0, 0, 0);
@@ -350,7 +340,7 @@ int main(void)
         TEST(without_xsaves_only_the_standard_format_is_offered),
         TEST(osxsave_mirrors_cr4),
         TEST(a_component_alone_does_not_make_avx512),
-        TEST(an_amd_host_has_no_leaves_of_intels),
+        TEST(another_vendors_cpu_has_no_leaves_of_intels),
         TEST(beyond_the_end_an_intel_cpu_repeats_its_last_leaf),
         TEST(the_hosts_last_leaf_is_still_asked_for),
         TEST(the_compacted_format_aligns_what_asks_for_it),

@@ -1,7 +1,8 @@
-/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
+#include "virt/insn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,31 +110,99 @@ static void every_kind_moves_rip_or_leaves_it(void **state)
     }
 }
 
-static void lengths_that_the_cpu_does_not_tell_are_known(void **state)
+/* --- exits without a length ------------------------------------------------------------------- */
+
+/* In the place of insn.c. */
+static struct {
+    unsigned calls;
+    enum exit_action action;
+    enum vexit_kind kind; /* what the bytes turn out to be */
+    uint8_t length;
+} completion;
+
+enum exit_action insn_complete(struct vcpu *vcpu, struct vexit *exit)
+{
+    assert_ptr_equal(vcpu, &fake.vcpu);
+    completion.calls++;
+    exit->kind = completion.kind;
+    exit->insn_len = completion.length;
+    return completion.action;
+}
+
+static bool is_instruction(enum vexit_kind kind)
+{
+    static const enum vexit_kind instructions[] = {
+        VEXIT_CPUID,     VEXIT_HLT,    VEXIT_PIO,    VEXIT_RDMSR,  VEXIT_WRMSR,     VEXIT_CR_READ,
+        VEXIT_CR_WRITE,  VEXIT_CLTS,   VEXIT_LMSW,   VEXIT_INVD,   VEXIT_DR_ACCESS, VEXIT_XSETBV,
+        VEXIT_HYPERCALL, VEXIT_WBINVD, VEXIT_INVLPG, VEXIT_RDTSCP, VEXIT_RDTSC,     VEXIT_PAUSE,
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(instructions); i++)
+        if (instructions[i] == kind)
+            return true;
+    return false;
+}
+
+static void instructions_without_a_length_and_nothing_else_are_completed(void **state)
 {
     (void)state;
-    static const struct {
-        enum vexit_kind kind;
-        uint8_t length;
-    } table[] = {{VEXIT_CPUID, 2}, {VEXIT_HLT, 1},   {VEXIT_INVD, 2},      {VEXIT_WBINVD, 2},
-                 {VEXIT_CLTS, 2},  {VEXIT_RDTSC, 2}, {VEXIT_RDTSCP, 3},    {VEXIT_PAUSE, 2},
-                 {VEXIT_RDMSR, 2}, {VEXIT_WRMSR, 2}, {VEXIT_HYPERCALL, 3}, {VEXIT_CR_READ, 3}};
-    for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-        fake_init(&fake);
-        fake.vcpu.gpr[VGPR_RCX] = 0x8b;
-        fake_exit(&fake, table[i].kind, 0);
-        assert_int_equal(fake.vcpu.rip, 0x1000 + table[i].length);
+    for (unsigned length = 0; length <= 2; length += 2) {
+        for (unsigned kind = 0; kind < VEXIT_KIND_COUNT; kind++) {
+            fake_init(&fake);
+            memset(&completion, 0, sizeof(completion));
+            completion.action = EXIT_RETRY;
+            completion.kind = kind;
+            struct vexit exit = {.kind = kind, .insn_len = length};
+            exit.pio.size = 1;
+            exit_handle(&fake.vcpu, &exit);
+            assert_int_equal(completion.calls, length == 0 && is_instruction(kind));
+            assert_int_equal(fake.vcpu.exit_count[kind], 1);
+            if (completion.calls)
+                assert_int_equal(fake.vcpu.rip, 0x1000);
+        }
     }
 }
 
-static void an_unknown_length_stops_the_guest(void **state)
+static void a_completed_instruction_advances_by_the_length_of_its_bytes(void **state)
 {
     (void)state;
-    fake_exit(&fake, VEXIT_INVLPG, 0);
-    assert_int_equal(fake.vcpu.stop, VM_STOP_UNKNOWN_EXIT);
-    assert_string_equal(fake.vcpu.stop_reason, "the CPU doesn't tell the length of INVLPG");
-    assert_int_equal(fake.vcpu.rip, 0x1000);
+    completion.action = EXIT_ADVANCE;
+    completion.kind = VEXIT_CPUID;
+    completion.length = 7;
+    fake_exit(&fake, VEXIT_CPUID, 0);
+    assert_int_equal(fake.vcpu.rip, 0x1007);
+    assert_int_equal(fake.vcpu.exit_count[VEXIT_CPUID], 1);
 }
+
+static void what_cannot_be_completed_is_not_handled(void **state)
+{
+    (void)state;
+    static const enum exit_action actions[] = {EXIT_RETRY, EXIT_INJECT, EXIT_STOP};
+    for (unsigned i = 0; i < ARRAY_SIZE(actions); i++) {
+        completion.action = actions[i];
+        completion.kind = VEXIT_HLT;
+        fake_exit(&fake, VEXIT_HLT, 0);
+        assert_false(fake.vcpu.halted);
+        completion.kind = VEXIT_INVLPG;
+        fake_exit(&fake, VEXIT_INVLPG, 0);
+        assert_int_equal(fake.flushes, 0);
+        assert_int_equal(fake.vcpu.rip, 0x1000);
+    }
+}
+
+static void the_bytes_decide_which_instruction_it_is(void **state)
+{
+    (void)state;
+    completion.action = EXIT_ADVANCE;
+    completion.kind = VEXIT_CLTS;
+    completion.length = 2;
+    fake.reg[VREG_CR0] |= 8;
+    fake_exit(&fake, VEXIT_CR_WRITE, 0);
+    assert_int_equal(fake.reg[VREG_CR0] & 8, 0);
+    assert_int_equal(fake.vcpu.rip, 0x1002);
+    assert_int_equal(fake.vcpu.exit_count[VEXIT_CR_WRITE], 1);
+}
+
+/* --- more of RIP ------------------------------------------------------------------------------ */
 
 static void rip_wraps_with_the_code_segment(void **state)
 {
@@ -342,8 +411,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_kind_moves_rip_or_leaves_it),
-        TEST(lengths_that_the_cpu_does_not_tell_are_known),
-        TEST(an_unknown_length_stops_the_guest),
+        TEST(instructions_without_a_length_and_nothing_else_are_completed),
+        TEST(a_completed_instruction_advances_by_the_length_of_its_bytes),
+        TEST(what_cannot_be_completed_is_not_handled),
+        TEST(the_bytes_decide_which_instruction_it_is),
         TEST(rip_wraps_with_the_code_segment),
         TEST(advancing_ends_the_interrupt_shadow),
         TEST(an_injected_fault_leaves_the_shadow_and_sets_rf),

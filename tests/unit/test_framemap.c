@@ -186,6 +186,147 @@ static void agrees_with_a_bitmap(void **state)
     }
 }
 
+/* --- guest RAM in pieces --- */
+
+#define GIB_1 0x40000000ull
+#define MIB_1 0x100000ull
+
+struct backing {
+    unsigned pieces, gib, mib2, kib4; /* the pages that can map it */
+    uint64_t bytes;
+};
+
+/* Pages by the largest that address, host address and length allow. */
+static void count_pages(struct backing *backing, uint64_t gpa, uint64_t hpa, uint64_t bytes)
+{
+    while (bytes > 0) {
+        uint64_t size = 0x1000;
+        if (((gpa | hpa) & (GIB_1 - 1)) == 0 && bytes >= GIB_1)
+            size = GIB_1, backing->gib++;
+        else if (((gpa | hpa) & (2 * MIB_1 - 1)) == 0 && bytes >= 2 * MIB_1)
+            size = 2 * MIB_1, backing->mib2++;
+        else
+            backing->kib4++;
+        gpa += size, hpa += size, bytes -= size;
+    }
+}
+
+/* As much of [gpa, gpa + size) as there is, piece by piece as the VMM takes it. */
+static void back(struct backing *backing, uint64_t gpa, uint64_t size)
+{
+    hpa_t base;
+    uint64_t piece;
+    for (; size > 0 && (piece = framemap_take_piece(&map, size, UINT64_MAX, &base)) > 0;
+         gpa += piece, size -= piece) {
+        count_pages(backing, gpa, base, piece);
+        backing->pieces++;
+        backing->bytes += piece;
+    }
+}
+
+static struct backing back_guest(uint64_t mib)
+{
+    struct backing backing = {0};
+    uint64_t low = mib < 3072 ? mib : 3072;
+    back(&backing, 0, low * MIB_1);
+    back(&backing, 4 * GIB_1, (mib - low) * MIB_1);
+    return backing;
+}
+
+/* What is free in a PC when the guest's memory is taken: below 4 GiB from the VMM's end at 1.5 MiB
+ * to the files, 33 MiB below the top; above 4 GiB the rest. */
+static void add_pc(uint64_t low_mib, uint64_t mib)
+{
+    uint64_t low = mib < low_mib ? mib : low_mib;
+    memset(&map, 0, sizeof(map));
+    framemap_add(&map, 0x180000, low * MIB_1 - 33 * MIB_1 - 0x180000);
+    framemap_add(&map, 4 * GIB_1, (mib - low) * MIB_1);
+}
+
+static void guest_ram_gets_the_largest_pages_there_are(void **state)
+{
+    static const struct {
+        uint64_t low_mib, mib, guest_mib; /* pc has up to 3 GiB below 4 GiB, q35 up to 2 */
+        unsigned pieces, gib, mib2;
+    } table[] = {
+        {3072, 256, 128, 1, 0, 64},    {2048, 256, 128, 1, 0, 64},    {3072, 512, 256, 1, 0, 128},
+        {3072, 3072, 2048, 3, 1, 512}, {2048, 3072, 2048, 2, 1, 512}, {3072, 4096, 3584, 5, 2, 768},
+        {3072, 8192, 3584, 2, 3, 256}, {2048, 8192, 3584, 2, 3, 256}, {3072, 8192, 6144, 3, 6, 0},
+        {2048, 8192, 6144, 2, 6, 0},   {3072, 8192, 1024, 1, 1, 0},   {2048, 8192, 1026, 1, 1, 1},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        add_pc(table[i].low_mib, table[i].mib);
+        struct backing backing = back_guest(table[i].guest_mib);
+        assert_int_equal(backing.bytes, table[i].guest_mib * MIB_1);
+        assert_int_equal(backing.pieces, table[i].pieces);
+        assert_int_equal(backing.gib, table[i].gib);
+        assert_int_equal(backing.mib2, table[i].mib2);
+        assert_int_equal(backing.kib4, 0);
+    }
+}
+
+static void a_piece_is_whole_pages_of_its_alignment_or_all(void **state)
+{
+    hpa_t base = 0;
+    (void)state;
+    framemap_add(&map, 0x10001000, 0x2FFF000); /* 47.99 MiB, of which 46 lie on 2 MiB borders */
+    framemap_add(&map, 0x20000000, 0x1FF000);  /* 2 MiB but a page */
+    assert_int_equal(framemap_take_piece(&map, 0x3001000, UINT64_MAX, &base), 0x2E00000);
+    assert_int_equal(base, 0x10200000);
+    assert_int_equal(framemap_take_piece(&map, 0x201000, UINT64_MAX, &base), 0);
+    assert_int_equal(framemap_take_piece(&map, 0x3000, UINT64_MAX, &base), 0x3000);
+    assert_int_equal(base, 0x20000000);
+    assert_int_equal(framemap_take_piece(&map, 0, UINT64_MAX, &base), 0);
+}
+
+static void a_piece_ends_below_the_limit(void **state)
+{
+    hpa_t base = 0;
+    (void)state;
+    framemap_add(&map, 0x40000000, 0x100000000);
+    assert_int_equal(framemap_take_piece(&map, 0xC0000000, 0x90001000, &base), 0x40000000);
+    assert_int_equal(base, 0x40000000);
+    assert_int_equal(framemap_take_piece(&map, 0xC0000000, 0x90001000, &base), 0x10000000);
+    assert_int_equal(base, 0x80000000);
+    assert_int_equal(framemap_take_piece(&map, 0xC0000000, 0x80000000, &base), 0);
+    framemap_remove(&map, 0, UINT64_MAX);
+    framemap_add(&map, UINT64_MAX - 0x100FFF, 0x100000); /* no 2 MiB border behind it */
+    assert_int_equal(framemap_take_piece(&map, 0x1000, UINT64_MAX, &base), 0);
+}
+
+/* Random memory maps: the pieces lie in free memory and apart, nothing of 2 MiB is left over, and
+ * each whole GiB was used for a 1 GiB page as long as there was need of one. */
+static void pieces_use_all_that_large_pages_can_map(void **state)
+{
+    uint64_t seed = 88172645463325252ull;
+    (void)state;
+    for (int step = 0; step < 2000; step++) {
+        uint64_t at = 0x180000, blocks = 0, gib = 0;
+        memset(&map, 0, sizeof(map));
+        for (int i = 0; i < 5; i++) {
+            seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+            uint64_t base = at + (seed >> 20) % 0x10000 * 0x1000;
+            at = base + (1 + (seed >> 40) % 0x80000) * 0x1000;
+            framemap_add(&map, base, at - base);
+        }
+        for (unsigned i = 0; i < map.count; i++) {
+            uint64_t base = map.range[i].base, end = base + map.range[i].size_bytes;
+            for (uint64_t b = (base + 0x1FFFFF) & ~0x1FFFFFull; b + 0x200000 <= end; b += 0x200000)
+                blocks++;
+            for (uint64_t g = (base + GIB_1 - 1) & ~(GIB_1 - 1); g + GIB_1 <= end; g += GIB_1)
+                gib++;
+        }
+        uint64_t free_bytes = framemap_free_bytes(&map), wanted = 1 + seed % (blocks + 100);
+        struct backing backing = back_guest(2 * wanted);
+        assert_int_equal(backing.bytes, 0x200000 * (wanted < blocks ? wanted : blocks));
+        assert_int_equal(framemap_free_bytes(&map), free_bytes - backing.bytes);
+        assert_int_equal(backing.kib4, 0);
+        assert_true(backing.gib == gib || backing.gib == wanted / 512);
+        assert_true(backing.pieces <= 32);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +339,10 @@ int main(void)
         cmocka_unit_test_setup(absurd_requests_fail, set_up),
         cmocka_unit_test_setup(a_full_table_loses_no_page_unseen, set_up),
         cmocka_unit_test_setup(agrees_with_a_bitmap, set_up),
+        cmocka_unit_test_setup(guest_ram_gets_the_largest_pages_there_are, set_up),
+        cmocka_unit_test_setup(a_piece_is_whole_pages_of_its_alignment_or_all, set_up),
+        cmocka_unit_test_setup(a_piece_ends_below_the_limit, set_up),
+        cmocka_unit_test_setup(pieces_use_all_that_large_pages_can_map, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,65 @@ static void nothing_is_nothing(void **state)
     assert_int_equal(byte, 9);
 }
 
+#define MANY 32u
+
+/* Regions of 1, 2, 3 ... pages; after each third one there is a hole of a page. */
+static uint8_t blocks[MANY * (MANY + 1) / 2 * 0x1000];
+
+static void build_many(struct gmem *many, unsigned count, gpa_t end[MANY])
+{
+    gpa_t base = 0x5000;
+    uint8_t *host = blocks + sizeof(blocks);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t size = (i + 1) * 0x1000;
+        host -= size; /* the host's order is the other way round */
+        many->region[i] = (struct gmem_region){base, size, host};
+        end[i] = base + size;
+        base = end[i] + (i % 3 == 2 ? 0x1000 : 0);
+    }
+    many->region_count = count;
+}
+
+static void every_border_of_many_regions_is_found(void **state)
+{
+    (void)state;
+    for (unsigned count = 1; count <= MANY; count++) {
+        struct gmem many;
+        gpa_t end[MANY];
+        build_many(&many, count, end);
+        assert_null(gmem_ptr(&many, 0x4FFF, 1));
+        for (unsigned i = 0; i < count; i++) {
+            const struct gmem_region *region = &many.region[i];
+            bool touches = i + 1 < count && i % 3 != 2;
+            assert_ptr_equal(gmem_ptr(&many, region->base, region->size_bytes), region->host);
+            assert_ptr_equal(gmem_ptr(&many, end[i] - 1, 1), region->host + region->size_bytes - 1);
+            assert_null(gmem_ptr(&many, end[i] - 1, 2));
+            assert_int_equal(gmem_is_ram(&many, end[i] - 1, 2), touches);
+            assert_int_equal(gmem_is_ram(&many, end[i], 1), touches);
+        }
+    }
+}
+
+static void copies_cross_many_regions_in_guest_order(void **state)
+{
+    static uint8_t model[0x6000], buffer[0x6000];
+    struct gmem many;
+    gpa_t end[MANY];
+    (void)state;
+    build_many(&many, MANY, end); /* the first three regions touch: 6 pages at 5000h */
+    for (unsigned i = 0; i < sizeof(model); i++)
+        model[i] = (uint8_t)(i * 11 + i / 256);
+    assert_true(gmem_write(&many, 0x5000, model, sizeof(model)));
+    assert_memory_equal(many.region[0].host, model, 0x1000);
+    assert_memory_equal(many.region[1].host, model + 0x1000, 0x2000);
+    assert_memory_equal(many.region[2].host, model + 0x3000, 0x3000);
+    assert_true(gmem_read(&many, 0x5000, buffer, sizeof(buffer)));
+    assert_memory_equal(buffer, model, sizeof(model));
+    memset(buffer, 0xEE, sizeof(buffer));
+    assert_false(gmem_write(&many, 0x5000, buffer, 0x6001)); /* ends in the hole */
+    assert_memory_equal(many.region[0].host, model, 0x1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +170,8 @@ int main(void)
         cmocka_unit_test_setup(refuses_ranges_that_leave_ram, setup),
         cmocka_unit_test_setup(a_pointer_needs_one_region, setup),
         cmocka_unit_test_setup(nothing_is_nothing, setup),
+        cmocka_unit_test(every_border_of_many_regions_is_found),
+        cmocka_unit_test(copies_cross_many_regions_in_guest_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,81 @@ static void only_clocked_devices_cost_a_clock_read(void **state)
     assert_int_equal(now_calls, 2);
 }
 
+static void assert_next_busiest(struct iobus_traffic *traffic, uint64_t address, uint64_t count)
+{
+    assert_true(iobus_next_busiest(&bus, traffic));
+    assert_int_equal(traffic->address, address);
+    assert_int_equal(traffic->count, count);
+}
+
+static void access_often(uint64_t address, unsigned reads, unsigned writes)
+{
+    while (reads-- > 0)
+        iobus_read(&bus, address, 1);
+    while (writes-- > 0)
+        iobus_write(&bus, address, 1, 0);
+}
+
+static void accesses_are_counted_by_address_the_busiest_first(void **state)
+{
+    struct iobus_traffic traffic = {.count = UINT64_MAX};
+
+    (void)state;
+    assert_true(iobus_add(&bus, 0x3f8, 8, &plain_ops, &a, 0));
+    assert_true(iobus_add(&bus, 0x20, 2, &clocked_ops, &b, 4));
+    assert_false(iobus_next_busiest(&bus, &traffic));
+    access_often(0x3fd, 5, 0);
+    access_often(0x3f8, 1, 3);
+    access_often(0x20, 0, 4);
+    access_often(0x3ff, 1, 0);
+    access_often(0x80, 9, 9); /* nobody's: not in this list */
+    assert_next_busiest(&traffic, 0x3fd, 5);
+    assert_string_equal(traffic.device, "plain");
+    assert_next_busiest(&traffic, 0x20, 4);
+    assert_string_equal(traffic.device, "clocked");
+    assert_next_busiest(&traffic, 0x3f8, 4);
+    assert_next_busiest(&traffic, 0x3ff, 1);
+    assert_false(iobus_next_busiest(&bus, &traffic));
+    assert_int_equal(traffic.address, 0x3ff);
+}
+
+static void a_large_range_is_counted_in_at_most_eight_parts(void **state)
+{
+    struct iobus_traffic traffic = {.count = UINT64_MAX};
+
+    (void)state;
+    assert_true(iobus_add(&bus, 0x600, 12, &plain_ops, &a, 0)); /* by twos */
+    assert_true(iobus_add(&bus, 0x1000, 8, &plain_ops, &b, 0));
+    assert_true(iobus_add(&bus, UINT64_MAX - 0xffffffff, 0x100000000, &plain_ops, &b, 0));
+    access_often(0x60b, 3, 0);
+    access_often(0x60a, 0, 1);
+    access_often(0x1007, 3, 0);
+    access_often(UINT64_MAX, 2, 0);
+    access_often(UINT64_MAX - 0xffffffff, 1, 0);
+    assert_next_busiest(&traffic, 0x60a, 4);
+    assert_next_busiest(&traffic, 0x1007, 3);
+    assert_next_busiest(&traffic, UINT64_MAX - 0x1fffffff, 2);
+    assert_next_busiest(&traffic, UINT64_MAX - 0xffffffff, 1);
+    assert_false(iobus_next_busiest(&bus, &traffic));
+}
+
+static void counts_move_with_their_range(void **state)
+{
+    struct iobus_traffic traffic = {.count = UINT64_MAX};
+
+    (void)state;
+    assert_true(iobus_add(&bus, 0x20, 2, &plain_ops, &a, 0));
+    assert_true(iobus_add(&bus, 0x30, 2, &plain_ops, &b, 0));
+    access_often(0x21, 2, 0);
+    access_often(0x30, 1, 0);
+    assert_true(iobus_add(&bus, 0x10, 2, &plain_ops, &b, 0));
+    iobus_remove(&bus, 0x30);
+    assert_next_busiest(&traffic, 0x21, 2);
+    assert_false(iobus_next_busiest(&bus, &traffic));
+    assert_true(iobus_add(&bus, 0x30, 2, &plain_ops, &b, 0));
+    assert_false(iobus_next_busiest(&bus, &traffic));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +306,9 @@ int main(void)
         cmocka_unit_test_setup(removed_ranges_are_gone, setup),
         cmocka_unit_test_setup(a_device_may_remove_its_own_range, setup),
         cmocka_unit_test_setup(only_clocked_devices_cost_a_clock_read, setup),
+        cmocka_unit_test_setup(accesses_are_counted_by_address_the_busiest_first, setup),
+        cmocka_unit_test_setup(a_large_range_is_counted_in_at_most_eight_parts, setup),
+        cmocka_unit_test_setup(counts_move_with_their_range, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

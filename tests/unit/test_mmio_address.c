@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c vmm/virt/mmio.c vmm/virt/gwalk.c vmm/emu/exec.c vmm/emu/alu.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/mmio.c vmm/virt/insn.c vmm/virt/segment.c vmm/virt/gwalk.c vmm/emu/exec.c vmm/emu/alu.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 /* Where an instruction and its operand lie, and what happens when they lie nowhere. */
 #include "virt/virt.h"
 
@@ -202,6 +202,68 @@ static void code_in_16_and_32_bit_mode_is_decoded_as_such(void **state)
     assert_device(0, true, 0xfe000010, 2, 0x5678);
 }
 
+static void the_limit_of_cs_ends_the_code(void **state)
+{
+    (void)state;
+    struct vexit exit = data_exit(0xfe000010, true);
+    init_flat(32);
+    cpu->gpr[VGPR_RBX] = 0xfe000010;
+    fake.seg[VSEG_CS].limit = 0x8001;
+    assert_int_equal(RUN("\x89\x03", &exit), EXIT_ADVANCE);
+    fake.seg[VSEG_CS].limit = 0x8000;
+    assert_int_equal(RUN("\x89\x03", &exit), EXIT_INJECT);
+    assert_int_equal(cpu->inject.vector, 13);
+    assert_int_equal(device_count, 1);
+}
+
+/* --- Bytes from the CPU ----------------------------------------------------------------------- */
+
+static struct vexit told_exit(const char *bytes, unsigned count)
+{
+    struct vexit exit = data_exit(0xfe000010, true);
+    exit.npf.insn = (const uint8_t *)bytes;
+    exit.npf.insn_count = (uint8_t)count;
+    return exit;
+}
+
+static void bytes_from_the_cpu_are_not_fetched_again(void **state)
+{
+    (void)state;
+    init64();
+    put64(0x6000 + 8 * 0x10, 0); /* the code isn't mapped any more */
+    cpu->gpr[VGPR_RAX] = 0x11223344;
+    struct vexit exit =
+        told_exit("\x66\x89\x03\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90", 15);
+    assert_int_equal(mmio_emulate(cpu, &exit), EXIT_ADVANCE);
+    assert_int_equal(exit.insn_len, 3);
+    assert_device(0, true, 0xfe000010, 2, 0x3344);
+    exit = told_exit("\x89\x03", 2);
+    assert_int_equal(mmio_emulate(cpu, &exit), EXIT_ADVANCE);
+    assert_int_equal(exit.insn_len, 2);
+    assert_device(1, true, 0xfe000010, 4, 0x11223344);
+}
+
+static void too_few_or_senseless_bytes_are_fetched(void **state)
+{
+    (void)state;
+    static const char *const told[] = {"\x66\x89", "\x0f\x04\x00", "\x66"};
+    for (unsigned i = 0; i < 3; i++) {
+        init64();
+        struct vexit exit = told_exit(told[i], (unsigned)strlen(told[i]));
+        assert_int_equal(RUN("\x66\x89\x03", &exit), EXIT_ADVANCE);
+        assert_int_equal(exit.insn_len, 3);
+    }
+}
+
+static void what_the_cpu_told_is_what_a_refusal_prints(void **state)
+{
+    (void)state;
+    init64();
+    struct vexit exit = told_exit("\x0f\x11\x03", 3);
+    assert_int_equal(RUN("\x89\x03", &exit), EXIT_STOP);
+    assert_non_null(strstr(cpu->stop_reason, "bytes 0f 11 03"));
+}
+
 /* --- Refusals --------------------------------------------------------------------------------- */
 
 static void what_cannot_be_emulated_stops_the_guest_with_its_bytes(void **state)
@@ -293,6 +355,10 @@ int main(void)
         cmocka_unit_test(the_fetch_has_the_rights_of_the_guest_s_privilege_level),
         cmocka_unit_test(an_instruction_may_lie_on_two_pages_far_apart),
         cmocka_unit_test(code_in_16_and_32_bit_mode_is_decoded_as_such),
+        cmocka_unit_test(the_limit_of_cs_ends_the_code),
+        cmocka_unit_test(bytes_from_the_cpu_are_not_fetched_again),
+        cmocka_unit_test(too_few_or_senseless_bytes_are_fetched),
+        cmocka_unit_test(what_the_cpu_told_is_what_a_refusal_prints),
         cmocka_unit_test(what_cannot_be_emulated_stops_the_guest_with_its_bytes),
         cmocka_unit_test(code_and_tables_outside_of_ram_stop_the_guest),
         cmocka_unit_test(noise_as_code_is_survived),

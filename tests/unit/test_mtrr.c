@@ -53,6 +53,20 @@ static const struct mtrr_state laptop = {
     .has_fixed = true,
 };
 
+/* A Zen desktop with 64 GiB: default uncached, one range for the low 2 GiB and one for the next,
+ * and nothing above 4 GiB but SYSCFG's MtrrVarDramEn, MtrrTom2En and Tom2ForceMemTypeWB. 2 GiB of
+ * the RAM are remapped: TOP_MEM2 is 66 GiB less what firmware keeps. */
+static const struct mtrr_state zen = {
+    .def_type = 0xC00,
+    .fixed = LEGACY_FIXED,
+    .variable_count = 8,
+    .variable = {{0x000000006, 0xFFFF80000800}, {0x080000006, 0xFFFFC0000800}},
+    .syscfg = 0x740000,
+    .top_mem2 = 0x103F000000,
+    .physical_bits = 48,
+    .has_fixed = true,
+};
+
 static void expect(const struct mtrr_state *mtrrs, hpa_t hpa, uint64_t size, unsigned type,
                    uint64_t uniform)
 {
@@ -182,6 +196,78 @@ static void a_mask_with_holes_matches_again_and_again(void **state)
     expect(&mtrrs, 0x80000000, 0x400000000, 6, 0xC0000000);
 }
 
+static void amd_memory_above_4_gib_is_write_back_up_to_top_mem2(void **state)
+{
+    (void)state;
+    expect(&zen, 0x100000, 0x200000000, 6, 0xBFF00000);
+    expect(&zen, 0xC0000000, 0x200000000, 0, 0x40000000);
+    expect(&zen, 0xFFFFF000, 0x200000000, 0, 0x1000);
+    expect(&zen, 0x100000000, 0x4000000000, 6, 0xF3F000000);
+    expect(&zen, 0x103EFFF000, 0x2000, 6, 0x1000);
+    expect(&zen, 0x103F000000, 0x40000000, 0, 0x40000000); /* a BAR, say */
+    struct mtrr_state mtrrs = zen;
+    mtrrs.top_mem2 |= 0x7FFFFF; /* the register counts in units of 8 MiB */
+    expect(&mtrrs, 0x103F000000, 0x1000, 0, 0x1000);
+    mtrrs.top_mem2 = 0xFF0000103F000000; /* and knows as many address bits as the CPU */
+    expect(&mtrrs, 0x103F000000, 0x1000, 0, 0x1000);
+}
+
+static void top_mem2_needs_both_of_its_bits_and_the_mtrrs(void **state)
+{
+    (void)state;
+    struct mtrr_state mtrrs = zen;
+    mtrrs.syscfg = 0x340000; /* MtrrTom2En alone */
+    expect(&mtrrs, 0x100000000, 0x1000, 0, 0x1000);
+    mtrrs.syscfg = 0x540000; /* Tom2ForceMemTypeWB alone */
+    expect(&mtrrs, 0x100000000, 0x1000, 0, 0x1000);
+    mtrrs = zen;
+    mtrrs.def_type = 0x400;
+    expect(&mtrrs, 0x100000000, 0x1000, 0, 0x1000);
+    mtrrs = zen;
+    mtrrs.top_mem2 = 0; /* all memory is below 4 GiB */
+    expect(&mtrrs, 0x100000000, 0x1000, 0, 0x1000);
+    mtrrs.top_mem2 = 0x80000000;
+    expect(&mtrrs, 0x40000000, 0x80000000, 6, 0x80000000);
+    expect(&mtrrs, 0x100000000, 0x1000, 0, 0x1000);
+}
+
+static void a_range_goes_before_top_mem2s_default(void **state)
+{
+    (void)state;
+    struct mtrr_state mtrrs = zen;
+    mtrrs.variable[2].base = 0x800000001; /* 32 GiB: 256 MiB WC */
+    mtrrs.variable[2].mask = 0xFFFFF0000800;
+    expect(&mtrrs, 0x100000000, 0x1000000000, 6, 0x700000000);
+    expect(&mtrrs, 0x800000000, 0x1000000000, 1, 0x10000000);
+    expect(&mtrrs, 0x810000000, 0x1000000000, 6, 0x82F000000);
+}
+
+static void intels_registers_have_no_top_mem2(void **state)
+{
+    (void)state;
+    expect(&desktop, 0x220000000, 0x1000, 0, 0x1000);
+}
+
+/* SYSCFG.MtrrFixDramModEn left set: RdMem (bit 4) and WrMem (bit 3) show in every byte. */
+static void amd_routing_bits_in_fixed_ranges_change_no_type(void **state)
+{
+    (void)state;
+    struct mtrr_state mtrrs = zen;
+    mtrrs.syscfg |= 0x80000;
+    mtrrs.fixed[0] = mtrrs.fixed[1] = 0x1E1E1E1E1E1E1E1E; /* WB, both to RAM */
+    mtrrs.fixed[2] = 0;                                   /* UC, both to the VGA card */
+    mtrrs.fixed[3] = 0x1515151515151515;                  /* WP, reads from RAM */
+    mtrrs.fixed[4] = 0x1919191919191919;                  /* WC */
+    mtrrs.fixed[5] = 0x1818181818181818;                  /* UC */
+    mtrrs.fixed[6] = 0x1C1C1C1C1C1C1C1C;                  /* WT */
+    expect(&mtrrs, 0, 0x100000, 6, 0xA0000);
+    expect(&mtrrs, 0xA0000, 0x100000, 0, 0x20000);
+    expect(&mtrrs, 0xC0000, 0x100000, 5, 0x8000);
+    expect(&mtrrs, 0xC8000, 0x100000, 1, 0x8000);
+    expect(&mtrrs, 0xD0000, 0x100000, 0, 0x8000);
+    expect(&mtrrs, 0xD8000, 0x100000, 4, 0x8000);
+}
+
 static void the_end_of_the_address_space_is_safe(void **state)
 {
     (void)state;
@@ -206,6 +292,11 @@ int main(void)
         cmocka_unit_test(ranges_that_touch_are_walked_as_one),
         cmocka_unit_test(overlaps_follow_the_precedence_rules),
         cmocka_unit_test(a_mask_with_holes_matches_again_and_again),
+        cmocka_unit_test(amd_memory_above_4_gib_is_write_back_up_to_top_mem2),
+        cmocka_unit_test(top_mem2_needs_both_of_its_bits_and_the_mtrrs),
+        cmocka_unit_test(a_range_goes_before_top_mem2s_default),
+        cmocka_unit_test(intels_registers_have_no_top_mem2),
+        cmocka_unit_test(amd_routing_bits_in_fixed_ranges_change_no_type),
         cmocka_unit_test(the_end_of_the_address_space_is_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,20 @@
 /* The ports and the resets of the machine. */
 #include "pc_fixture.h"
 
+#include "lib/fmt.h"
+#include "lib/log.h"
+
+static char report[1024];
+
+void log_raw(const char *format, ...)
+{
+    size_t length = strlen(report);
+    va_list args;
+    va_start(args, format);
+    fmt_vsnprintf(report + length, sizeof(report) - length, format, args);
+    va_end(args);
+}
+
 static void every_port_of_the_map_answers(void **state)
 {
     static const struct {
@@ -196,6 +210,40 @@ static void the_rtc_shows_the_epoch_and_the_time_since(void **state)
     assert_int_equal(in(0x71, 1), 0x20);
 }
 
+static void the_report_names_the_busiest_ports(void **state)
+{
+    (void)state;
+    report[0] = '\0';
+    for (unsigned i = 0; i < 1234; i++)
+        in(0x3FD, 1);
+    for (unsigned i = 0; i < 60; i++)
+        out(0x3F8, 1, 'x');
+    out(0x80, 1, 0);
+    in(0x2F8, 2); /* two bytes of the ISA bus */
+    pc_report_ports(&pc);
+    assert_string_equal(report, "accesses by port, the busiest:\n"
+                                "        1234  3fd uart16550\n"
+                                "          60  3f8 uart16550\n"
+                                "           1  4d0 pic8259\n" /* the reset's own */
+                                "           1  4d1 pic8259\n"
+                                "           3  without a device, 2f9 the latest\n");
+}
+
+static void the_report_ends_behind_twelve_ports(void **state)
+{
+    (void)state;
+    report[0] = '\0';
+    for (unsigned port = 0x3F8; port < 0x400; port++)
+        in((uint16_t)port, 1);
+    for (unsigned port = 0x40; port < 0x44; port++)
+        in((uint16_t)port, 1);
+    in(0x61, 1);
+    pc_report_ports(&pc);
+    assert_non_null(strstr(report, "1  3fe uart16550"));
+    assert_null(strstr(report, "3ff"));
+    assert_null(strstr(report, "without"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +261,8 @@ int main(void)
         T(reset_reloads_the_kernel_and_keeps_the_rest),
         T(a_broken_kernel_fails_the_reset_with_its_sentence),
         T(the_rtc_shows_the_epoch_and_the_time_since),
+        T(the_report_names_the_busiest_ports),
+        T(the_report_ends_behind_twelve_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/segment.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -248,7 +248,7 @@ static void without_the_cpus_help_the_segments_give_the_address(void **state)
     fake.seg[VSEG_ES].base = 0x40000;
     fake.ram[0x30010] = 'x';
     struct vexit exit = {.kind = VEXIT_PIO, .insn_len = 1};
-    exit.pio = (struct vexit_pio){.port = 1, .size = 1, .string = true};
+    exit.pio = (struct vexit_pio){.port = 1, .size = 1, .string = true, .segment = VSEG_DS};
     fake.vcpu.gpr[VGPR_RSI] = 0x10;
     exit_handle(&fake.vcpu, &exit);
     assert_int_equal(fake.pio[0].value, 'x');

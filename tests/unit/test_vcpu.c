@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -43,9 +43,10 @@ static void assert_printed(const char *part)
 
 /* --- birth and reset -------------------------------------------------------------------------- */
 
-static hpa_t no_frames(void *ctx)
+static hpa_t no_frames(void *ctx, unsigned count)
 {
     (void)ctx;
+    (void)count;
     return 0;
 }
 

@@ -9,32 +9,39 @@
 #include "lib/bits.h"
 #include "lib/mem.h"
 
-uint8_t *gmem_ptr(const struct gmem *gmem, gpa_t gpa, uint64_t len)
+/* The last region that begins at or below gpa, or the first one: the only one that can hold gpa.
+ * Each page table walk and each instruction that is emulated comes by here. */
+static const struct gmem_region *nearest(const struct gmem *gmem, gpa_t gpa)
 {
-    for (unsigned i = 0; i < gmem->region_count; i++) {
-        const struct gmem_region *region = &gmem->region[i];
-        if (gpa >= region->base && range_fits(gpa - region->base, len, region->size_bytes))
-            return region->host + (gpa - region->base);
+    const struct gmem_region *region = gmem->region;
+    for (unsigned count = gmem->region_count; count > 1;) {
+        unsigned half = count / 2;
+        bool upper = region[half].base <= gpa;
+        region += upper ? half : 0;
+        count = upper ? count - half : half;
     }
-    return NULL;
+    return region;
 }
 
 /* The host pointer to gpa and in *len how much of the wanted length lies in the same region. */
 static uint8_t *gmem_chunk(const struct gmem *gmem, gpa_t gpa, uint64_t *len)
 {
-    for (unsigned i = 0; i < gmem->region_count; i++) {
-        const struct gmem_region *region = &gmem->region[i];
-        if (gpa < region->base || gpa - region->base >= region->size_bytes)
-            continue;
-        uint64_t offset = gpa - region->base;
-        *len = min_u64(*len, region->size_bytes - offset);
-        return region->host + offset;
-    }
-    return NULL;
+    const struct gmem_region *region = nearest(gmem, gpa);
+    uint64_t offset = gpa - region->base; /* huge where gpa is below */
+    if (gmem->region_count == 0 || offset >= region->size_bytes)
+        return NULL;
+    *len = min_u64(*len, region->size_bytes - offset);
+    return region->host + offset;
 }
 
-/* Regions may touch, so a range may be RAM without lying in one region. */
-static bool gmem_is_ram(const struct gmem *gmem, gpa_t gpa, uint64_t len)
+uint8_t *gmem_ptr(const struct gmem *gmem, gpa_t gpa, uint64_t len)
+{
+    uint64_t part = len;
+    uint8_t *host = gmem_chunk(gmem, gpa, &part);
+    return part == len ? host : NULL;
+}
+
+bool gmem_is_ram(const struct gmem *gmem, gpa_t gpa, uint64_t len)
 {
     while (len > 0) {
         uint64_t part = len;
@@ -48,6 +55,11 @@ static bool gmem_is_ram(const struct gmem *gmem, gpa_t gpa, uint64_t len)
 
 bool gmem_read(const struct gmem *gmem, gpa_t gpa, void *dst, uint64_t len)
 {
+    const uint8_t *host = gmem_ptr(gmem, gpa, len);
+    if (host) {
+        memcpy(dst, host, len);
+        return true;
+    }
     if (!gmem_is_ram(gmem, gpa, len))
         return false;
     for (uint8_t *to = dst; len > 0;) {
@@ -63,6 +75,11 @@ bool gmem_read(const struct gmem *gmem, gpa_t gpa, void *dst, uint64_t len)
 
 bool gmem_write(const struct gmem *gmem, gpa_t gpa, const void *src, uint64_t len)
 {
+    uint8_t *host = gmem_ptr(gmem, gpa, len);
+    if (host) {
+        memcpy(host, src, len);
+        return true;
+    }
     if (!gmem_is_ram(gmem, gpa, len))
         return false;
     for (const uint8_t *from = src; len > 0;) {

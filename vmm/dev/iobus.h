@@ -8,6 +8,7 @@
 #include "dev/dev.h"
 
 #define IOBUS_MAX_RANGES 48
+#define IOBUS_COUNTERS   8 /* of one range */
 
 struct iobus_range {
     uint64_t base;
@@ -15,6 +16,8 @@ struct iobus_range {
     const struct dev_ops *ops;
     void *dev;
     uint32_t dev_offset; /* added to (address - base): a device may answer in several ranges */
+    uint8_t counter_shift;
+    uint64_t count[IOBUS_COUNTERS]; /* accesses, by (address - base) >> counter_shift */
 };
 
 struct iobus {
@@ -22,7 +25,7 @@ struct iobus {
     void *now_ctx;
     unsigned range_count;
     struct iobus_range range[IOBUS_MAX_RANGES]; /* sorted by base */
-    unsigned last_hit;                          /* index of the range that answered last */
+    struct iobus_range *last_hit;               /* the range that answered last; never NULL */
     bool clock_touched; /* a device with a clock was accessed; whoever looks clears it */
     uint64_t unclaimed_reads, unclaimed_writes, bad_accesses;
     uint64_t last_unclaimed; /* address of the newest unclaimed access, for the log */
@@ -42,5 +45,20 @@ uint64_t iobus_read(struct iobus *bus, uint64_t address, unsigned size);
 void iobus_write(struct iobus *bus, uint64_t address, unsigned size, uint64_t value);
 /* Whether any range covers the address. */
 bool iobus_claims(const struct iobus *bus, uint64_t address);
+
+/* A line of a bus's statistics: how many accesses there were at an address. A range of more than
+ * IOBUS_COUNTERS bytes has one for each 2, 4, 8, ... bytes, by the first of them. */
+struct iobus_traffic {
+    uint64_t address;
+    uint64_t count;
+    const char *device;
+};
+
+/*
+ * Goes through the addresses from the busiest to the idlest, equally busy ones upwards; `traffic`
+ * holds the one before, at first {.count = UINT64_MAX}. False, and nothing is changed, when no
+ * other address was accessed. What was counted in a range goes with iobus_remove().
+ */
+bool iobus_next_busiest(const struct iobus *bus, struct iobus_traffic *traffic);
 
 #endif

@@ -54,7 +54,8 @@ void virtqueue_break(struct virtqueue *queue, const char *reason)
 /*
  * Indices are read and written in one piece, which a copy by bytes does not promise and another
  * CPU of the guest relies upon; hence the pointer, alive for one statement. virtqueue_enable()
- * checked that the rings lie in RAM at even addresses.
+ * checked that the rings lie in RAM at even addresses. A ring may lie in two regions of guest RAM,
+ * a word of it never does.
  */
 static uint16_t ring_load16(const struct virtqueue *queue, gpa_t gpa)
 {
@@ -104,7 +105,7 @@ void virtqueue_reset(struct virtqueue *queue)
 
 static bool area_ok(const struct virtqueue *queue, gpa_t gpa, uint64_t len, unsigned align)
 {
-    return gpa % align == 0 && gmem_ptr(queue->gmem, gpa, len) != NULL;
+    return gpa % align == 0 && gmem_is_ram(queue->gmem, gpa, len);
 }
 
 bool virtqueue_enable(struct virtqueue *queue, uint64_t features)
@@ -155,7 +156,7 @@ static bool table_enter(struct virtqueue *queue, const struct virtq_desc *desc,
         virtqueue_break(queue, "a descriptor with both INDIRECT and NEXT");
     else if (desc->len == 0 || desc->len % VIRTQ_DESC_SIZE != 0)
         virtqueue_break(queue, "the length of an indirect table is not a multiple of 16");
-    else if (!gmem_ptr(queue->gmem, desc->addr, desc->len))
+    else if (!gmem_is_ram(queue->gmem, desc->addr, desc->len))
         virtqueue_break(queue, "an indirect table lies outside of RAM");
     if (queue->broken)
         return false;
@@ -173,7 +174,7 @@ static bool chain_add(struct virtqueue *queue, struct virtq_chain *chain,
     }
     if (desc->len == 0)
         return true;
-    if (!gmem_ptr(queue->gmem, desc->addr, desc->len)) {
+    if (!gmem_is_ram(queue->gmem, desc->addr, desc->len)) {
         virtqueue_break(queue, "a buffer lies outside of RAM");
         return false;
     }

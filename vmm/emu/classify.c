@@ -138,7 +138,7 @@ void classify_insn(struct insn *insn)
         if (insn->map == INSN_MAP_PRIMARY)
             classify_implied(insn);
     } else if (insn_has_memory(insn)) {
-        insn->reg = ((insn->modrm >> 3) & 7) | (insn->rex & REX_R ? 8 : 0);
+        insn->reg = (uint8_t)insn_modrm_reg(insn);
         if (insn->map == INSN_MAP_PRIMARY)
             classify_primary(insn);
         else if (insn->map == INSN_MAP_0F)

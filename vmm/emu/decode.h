@@ -72,6 +72,11 @@ enum insn_segment { INSN_ES, INSN_CS, INSN_SS, INSN_DS, INSN_FS, INSN_GS };
 
 #define INSN_NO_REGISTER 0xff
 
+#define REX_W 8u
+#define REX_R 4u
+#define REX_X 2u
+#define REX_B 1u
+
 /* The memory operand. In 64-bit code ES, CS, SS and DS have base 0, and their override prefixes
  * are ignored. */
 struct insn_memory {
@@ -114,6 +119,23 @@ enum insn_map {
     INSN_MAP_0F3A,
     INSN_MAP_VECTOR /* VEX, EVEX, XOP */
 };
+
+static inline bool insn_has_memory(const struct insn *insn)
+{
+    return insn->has_modrm && insn->modrm < 0xc0;
+}
+
+/* The two register numbers of a ModRM byte, 0-15: the reg field with REX.R, the rm field with
+ * REX.B. */
+static inline unsigned insn_modrm_reg(const struct insn *insn)
+{
+    return (insn->modrm >> 3 & 7u) | (insn->rex & REX_R ? 8 : 0);
+}
+
+static inline unsigned insn_modrm_rm(const struct insn *insn)
+{
+    return (insn->modrm & 7u) | (insn->rex & REX_B ? 8 : 0);
+}
 
 /* Decodes the instruction at bytes[0]; size may exceed INSN_MAX_LENGTH. code_bits: 16, 32 or 64.
  * *insn is valid for DECODE_OK only. */

@@ -154,6 +154,39 @@ HW_DEBUG_REGISTER(6)
 
 #undef HW_DEBUG_REGISTER
 
+/* DR0 to DR3 by number. */
+static inline uint64_t read_dr(unsigned n)
+{
+    switch (n) {
+    case 0:
+        return read_dr0();
+    case 1:
+        return read_dr1();
+    case 2:
+        return read_dr2();
+    default:
+        return read_dr3();
+    }
+}
+
+static inline void write_dr(unsigned n, uint64_t value)
+{
+    switch (n) {
+    case 0:
+        write_dr0(value);
+        break;
+    case 1:
+        write_dr1(value);
+        break;
+    case 2:
+        write_dr2(value);
+        break;
+    default:
+        write_dr3(value);
+        break;
+    }
+}
+
 HW_CONTROL_REGISTER(0)
 HW_CONTROL_REGISTER(2)
 HW_CONTROL_REGISTER(3)

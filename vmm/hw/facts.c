@@ -60,6 +60,14 @@ static uint64_t cr4_from_cpuid(const uint32_t leaf1[4], const uint32_t leaf7[4])
     return supported;
 }
 
+#define MSR_PATCH_LEVEL 0x0000008Bu
+#define MSR_SYSCFG      0xC0010010u
+#define MSR_TOP_MEM2    0xC001001Du
+#define MSR_DE_CFG      0xC0011029u
+
+#define SYSCFG_MEM_ENCRYPTION_MOD_EN BIT64(23)
+#define DE_CFG_LFENCE_SERIALIZE      BIT64(1)
+
 static void read_xsave(uint32_t max_leaf)
 {
     uint32_t regs[4];
@@ -87,6 +95,44 @@ static void read_names(uint32_t max_extended)
     for (unsigned i = 0; i < 3; i++) {
         cpuid(0x80000002u + i, 0, regs);
         memcpy(hw_facts.brand + 16 * i, regs, 16);
+    }
+}
+
+/* Family and extended family. APM "Obtaining Processor Information Via the CPUID Instruction". */
+static unsigned family_of(uint32_t signature)
+{
+    unsigned family = signature >> 8 & 0xF;
+    return family == 0xF ? family + (signature >> 20 & 0xFF) : family;
+}
+
+/* An LFENCE that later instructions can't overtake is what code relies on that stops speculation
+ * with it, a guest's included. Families 0Fh and 11h are always so and have no such register. */
+static void make_lfence_serializing(void)
+{
+    uint64_t de_cfg;
+    if (!rdmsr_safe(MSR_DE_CFG, &de_cfg))
+        return;
+    if (!(de_cfg & DE_CFG_LFENCE_SERIALIZE))
+        wrmsr_safe(MSR_DE_CFG, de_cfg | DE_CFG_LFENCE_SERIALIZE);
+    hw_facts.lfence_serializing =
+        rdmsr_safe(MSR_DE_CFG, &de_cfg) && (de_cfg & DE_CFG_LFENCE_SERIALIZE);
+}
+
+static void read_amd(uint32_t signature, uint32_t max_extended)
+{
+    uint32_t regs[4];
+    uint64_t value;
+
+    hw_facts.family = family_of(signature);
+    if (rdmsr_safe(MSR_PATCH_LEVEL, &value))
+        hw_facts.patch_level = (uint32_t)value;
+    make_lfence_serializing();
+    /* Encryption takes address bits away, which CPUID goes on to count. APM "Secure Memory
+     * Encryption". */
+    if (max_extended >= 0x8000001Fu && rdmsr_safe(MSR_SYSCFG, &value) &&
+        (value & SYSCFG_MEM_ENCRYPTION_MOD_EN)) {
+        cpuid(0x8000001Fu, 0, regs);
+        hw_facts.physical_bits -= min_u64(regs[EBX] >> 6 & 0x3F, hw_facts.physical_bits - 32u);
     }
 }
 
@@ -119,6 +165,10 @@ void facts_init(void)
         hw_facts.physical_bits = (uint8_t)min_u64(max_u64(regs[EAX] & 0xFF, 32), 52);
     }
     read_names(max_extended);
+    hw_facts.amd =
+        str_eq(hw_facts.vendor, "AuthenticAMD") || str_eq(hw_facts.vendor, "HygonGenuine");
+    if (hw_facts.amd)
+        read_amd(leaf1[EAX], max_extended);
 }
 
 #define MSR_IA32_MTRRCAP       0x0FEu
@@ -140,6 +190,8 @@ void mtrr_init(void)
         return;
     }
     rdmsr_safe(MSR_IA32_MTRR_DEF_TYPE, &mtrrs.def_type);
+    if (hw_facts.amd && rdmsr_safe(MSR_SYSCFG, &mtrrs.syscfg))
+        rdmsr_safe(MSR_TOP_MEM2, &mtrrs.top_mem2);
     mtrrs.has_fixed = cap & MTRRCAP_FIXED;
     if (mtrrs.has_fixed)
         for (unsigned i = 0; i < MTRR_FIXED_MSRS; i++)

@@ -147,6 +147,41 @@ bool framemap_take(struct framemap *map, struct framemap_request request, hpa_t 
     return false;
 }
 
+/* The most that a range gives to a piece with this alignment. */
+static uint64_t piece_in(const struct framemap_range *range, uint64_t size_bytes, uint64_t align,
+                         uint64_t limit)
+{
+    hpa_t end = min_u64(range_end(range), limit);
+    hpa_t first = align_up(range->base, align);
+
+    if (first < range->base || first >= end)
+        return 0;
+    return end - first >= size_bytes ? size_bytes : align_down(end - first, align);
+}
+
+static uint64_t longest_piece(const struct framemap *map, uint64_t size_bytes, uint64_t align,
+                              uint64_t limit)
+{
+    uint64_t longest = 0;
+    for (unsigned i = 0; i < map->count; i++)
+        longest = max_u64(longest, piece_in(&map->range[i], size_bytes, align, limit));
+    return longest;
+}
+
+uint64_t framemap_take_piece(struct framemap *map, uint64_t size_bytes, uint64_t limit, hpa_t *base)
+{
+    struct framemap_request request = {.limit = limit, .end = FRAMEMAP_HIGHEST};
+
+    request.align_bytes = GIB(1);
+    if (size_bytes >= GIB(1))
+        request.size_bytes = longest_piece(map, size_bytes, GIB(1), limit);
+    if (request.size_bytes == 0) {
+        request.align_bytes = MIB(2);
+        request.size_bytes = longest_piece(map, size_bytes, MIB(2), limit);
+    }
+    return framemap_take(map, request, base) ? request.size_bytes : 0;
+}
+
 uint64_t framemap_free_bytes(const struct framemap *map)
 {
     uint64_t total = 0;

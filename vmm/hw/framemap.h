@@ -37,6 +37,13 @@ bool framemap_add(struct framemap *map, hpa_t base, uint64_t size_bytes);
 bool framemap_remove(struct framemap *map, hpa_t base, uint64_t size_bytes);
 /* Takes a range out. False when nothing fits. */
 bool framemap_take(struct framemap *map, struct framemap_request request, hpa_t *base);
+/* Takes one piece of up to size_bytes (a multiple of 4 KiB, not 0) that ends at or below `limit`,
+ * for a guest address that is a multiple of 1 GiB or of what earlier pieces came to: aligned to 1
+ * GiB while a whole GiB is wanted and free, else to 2 MiB, so that large pages can map it. The
+ * longest there is, of equal ones the highest; either all of size_bytes or a multiple of its
+ * alignment. Its size, 0 when nothing fits. */
+uint64_t framemap_take_piece(struct framemap *map, uint64_t size_bytes, uint64_t limit,
+                             hpa_t *base);
 uint64_t framemap_free_bytes(const struct framemap *map);
 
 #endif

@@ -8,6 +8,10 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+/* What guest RAM leaves to the VMM: page tables of large pages take some 100 KiB, those of 4 KiB
+ * pages 2 MiB for each GiB. */
+#define OWN_BYTES MIB(4)
+
 static struct framemap map;
 static struct frames_stats stats;
 /* The loader's page tables reach 4 GiB; paging_init() lifts this. */
@@ -62,20 +66,16 @@ hpa_t frames_alloc(uint64_t count, uint64_t align_bytes)
     return base;
 }
 
-hpa_t frames_alloc_large(uint64_t size_bytes, uint64_t align_bytes, uint64_t limit)
+uint64_t frames_alloc_piece(uint64_t size_bytes, hpa_t *base)
 {
-    struct framemap_request request = {
-        .size_bytes = size_bytes,
-        .align_bytes = align_bytes,
-        .limit = min_u64(limit, reach),
-        .end = FRAMEMAP_HIGHEST,
-    };
-    hpa_t base;
+    uint64_t free_bytes = framemap_free_bytes(&map);
+    uint64_t most = free_bytes > OWN_BYTES ? align_down(free_bytes - OWN_BYTES, MIB(2)) : 0;
+    uint64_t size = 0;
 
-    if (!framemap_take(&map, request, &base))
-        return 0;
-    stats.large_bytes += size_bytes;
-    return base;
+    if (most > 0)
+        size = framemap_take_piece(&map, min_u64(size_bytes, most), reach, base);
+    stats.large_bytes += size;
+    return size;
 }
 
 void frames_free(hpa_t base, uint64_t size_bytes)

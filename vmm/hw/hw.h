@@ -13,7 +13,11 @@
 struct hw_facts {
     char vendor[13];
     char brand[49];
-    uint8_t physical_bits; /* MAXPHYADDR */
+    bool amd;                /* AMD's and Hygon's CPUs */
+    unsigned family;         /* AMD: 0Fh, 10h, ... 1Ah */
+    uint32_t patch_level;    /* AMD: the microcode's revision */
+    bool lfence_serializing; /* AMD: LFENCE waits for all that came before it, by DE_CFG */
+    uint8_t physical_bits;   /* MAXPHYADDR, less what AMD's memory encryption takes */
     bool gib_pages, nx, rdtscp, invpcid, xsave, xsaves, tsc_deadline;
     uint64_t xcr0_supported; /* XCR0 bits the CPU knows; 0 without XSAVE */
     uint64_t cr4_supported;  /* CR4 bits the CPU knows, from CPUID */
@@ -52,8 +56,10 @@ uint64_t hw_nmi_count(void);
 /* Halts the CPU until an interrupt was handled or the TSC reaches the deadline (UINT64_MAX: none).
  * Returns at once when the deadline has passed. May return early. */
 void hw_sleep_until(uint64_t tsc_deadline);
-/* A host interrupt when the TSC reaches the deadline (UINT64_MAX: none), for a CPU whose
- * virtualization has no timer of its own. hw_sleep_until() takes the same timer. */
+/* A host interrupt when the TSC reaches the deadline (at once when it has passed; UINT64_MAX:
+ * none), for a CPU whose virtualization has no timer of its own. It holds until the next call,
+ * through sleeps, and comes once; interrupts before the deadline may come, too. Cheap to call
+ * often: the hardware is only touched when it has to interrupt sooner than it would. */
 void hw_timer_arm(uint64_t tsc_deadline);
 
 /* --- frames.c: host memory -------------------------------------------------------------------- */
@@ -61,15 +67,16 @@ void hw_timer_arm(uint64_t tsc_deadline);
 /* `count` zeroed, contiguous 4 KiB frames, aligned to align_bytes (a power of two, at least 4096);
  * 0 when there are none. Prefers low memory. */
 hpa_t frames_alloc(uint64_t count, uint64_t align_bytes);
-/* Guest RAM: size_bytes (a multiple of 4 KiB) below `limit`, from the top of memory. Not zeroed. 0
- * when there is no such range. */
-hpa_t frames_alloc_large(uint64_t size_bytes, uint64_t align_bytes, uint64_t limit);
+/* Guest RAM: the longest piece of up to size_bytes (a multiple of 4 KiB) that is free, from the top
+ * of memory, aligned to 1 GiB or 2 MiB: see framemap_take_piece(). A little is left to the VMM. Not
+ * zeroed. Its size, 0 when there is none. */
+uint64_t frames_alloc_piece(uint64_t size_bytes, hpa_t *base);
 void frames_free(hpa_t base, uint64_t size_bytes);
 
 struct frames_stats {
     uint64_t total_bytes; /* usable memory that the boot map showed */
     uint64_t free_bytes;
-    uint64_t large_bytes;    /* given out by frames_alloc_large(): guest RAM */
+    uint64_t large_bytes;    /* given out by frames_alloc_piece(): guest RAM */
     uint64_t resident_bytes; /* the VMM's own: image with stacks and .bss, plus frames_alloc() */
 };
 

@@ -1,5 +1,6 @@
 /*
- * The local APIC: lets the 8259s through (virtual wire), and its timer wakes a sleeping CPU. SDM
+ * The local APIC: lets the 8259s through (virtual wire), and its timer wakes a sleeping CPU and, on
+ * a CPU whose virtualization has no timer, ends a guest's turn. SDM
  * "Advanced Programmable Interrupt Controller (APIC)". Whether it is in xAPIC or x2APIC mode is the
  * firmware's choice; it is never switched off, because emulators can't switch it on again.
  */
@@ -7,6 +8,7 @@
 #include "hw/parts.h"
 
 #include "hw/cpu.h"
+#include "hw/wakeup.h"
 #include "lib/log.h"
 
 #define APIC_BASE_X2APIC BIT64(10)
@@ -34,12 +36,16 @@ enum lapic_register {
 #define LVT_TIMER_DEADLINE (2u << 17)
 #define DIVIDE_BY_1        0xBu
 
+#define MSR_INT_PENDING 0xC0010055u
+#define INT_PENDING_C1E (BIT64(27) | BIT64(28)) /* SmiOnCmpHalt, C1eOnCmpHalt */
+
 #define CALIBRATE_FRACTION 1000u /* of a second: 1 ms */
 #define CALIBRATE_TRIES    3u
 
 static bool present, x2apic, deadline_mode;
 static hpa_t xapic;
 static uint64_t timer_per_tsc; /* one-shot mode: timer ticks << 32 per TSC tick */
+static struct wakeup wakeup = {WAKEUP_NEVER, WAKEUP_NEVER};
 
 static uint32_t lapic_read(unsigned reg)
 {
@@ -102,14 +108,50 @@ static void calibrate_one_shot(void)
              (unsigned long long)((timer_per_tsc * (time_tsc_hz() / 1000000)) >> 32));
 }
 
+/* Interrupts at the TSC's `deadline`, or at once when that has passed. One-shot mode: a wait that
+ * is longer than the counter ends early, which timer_fired() mends. */
+static void timer_program(uint64_t deadline)
+{
+    if (deadline == WAKEUP_NEVER)
+        return;
+    if (deadline_mode) {
+        wrmsr(MSR_IA32_TSC_DEADLINE, max_u64(deadline, 1)); /* zero would stop the timer */
+        return;
+    }
+    uint64_t now = rdtsc();
+    uint64_t delta = deadline > now ? deadline - now : 0;
+    uint64_t ticks = (uint64_t)(((unsigned __int128)delta * timer_per_tsc) >> 32);
+    lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* here, too */
+}
+
 static void timer_fired(void)
 {
-    /* Its only purpose is to end a HLT. */
+    timer_program(wakeup_fired(&wakeup, rdtsc()));
+}
+
+/* AMD families 0Fh to 11h: in C1E, which the chip set enters when every core has executed HLT, the
+ * timer stands still (erratum 400, "APIC Timer Interrupt Does Not Occur in Processor C-States").
+ * Without C1E, HLT is C1. "BIOS and Kernel Developer's Guide", "Interrupt Pending and CMP-Halt
+ * Register". */
+static void leave_c1e_out(void)
+{
+    uint64_t pending;
+    if (!hw_facts.amd || hw_facts.family > 0x11 || !rdmsr_safe(MSR_INT_PENDING, &pending) ||
+        !(pending & INT_PENDING_C1E))
+        return;
+    wrmsr_safe(MSR_INT_PENDING, pending & ~INT_PENDING_C1E);
+    if (rdmsr_safe(MSR_INT_PENDING, &pending) && (pending & INT_PENDING_C1E))
+        log_warn(
+            "C1E can't be switched off and stops the timer: guests may be late. Switch \"C1E\" "
+            "off in the firmware's setup");
+    else
+        log_info("C1E switched off: it would stop the timer");
 }
 
 static void timer_init(void)
 {
     irq_register(VECTOR_TIMER, timer_fired);
+    leave_c1e_out();
     deadline_mode = hw_facts.tsc_deadline;
     if (deadline_mode)
         log_info("timer in TSC-deadline mode");
@@ -142,54 +184,25 @@ void lapic_init(void)
     timer_init();
 }
 
-static void timer_arm(uint64_t tsc_deadline, uint64_t now)
-{
-    if (deadline_mode) {
-        wrmsr(MSR_IA32_TSC_DEADLINE, tsc_deadline);
-        return;
-    }
-    uint64_t delta = min_u64(tsc_deadline - now, UINT32_MAX);
-    uint64_t ticks = (uint64_t)(((unsigned __int128)delta * timer_per_tsc) >> 32);
-    /* A long wait ends early, which the caller expects; a zero would stop the timer. */
-    lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)min_u64(ticks + 1, UINT32_MAX));
-}
-
-static void timer_disarm(void)
-{
-    if (deadline_mode)
-        wrmsr(MSR_IA32_TSC_DEADLINE, 0);
-    else
-        lapic_write(LAPIC_TIMER_INITIAL, 0);
-}
-
 void hw_timer_arm(uint64_t tsc_deadline)
 {
-    if (!present)
-        return;
-    if (tsc_deadline == UINT64_MAX)
-        timer_disarm();
-    else
-        timer_arm(tsc_deadline, min_u64(rdtsc(), tsc_deadline));
+    if (present)
+        timer_program(wakeup_ask(&wakeup, tsc_deadline));
 }
 
 void hw_sleep_until(uint64_t tsc_deadline)
 {
     screen_sync();
     serial_send(); /* and receive nothing: a byte taken now would wait for the next interrupt */
-    uint64_t now = rdtsc();
-    if (now >= tsc_deadline)
+    if (rdtsc() >= tsc_deadline)
         return;
-    bool armed = tsc_deadline != UINT64_MAX;
-    if (armed && !present) {
+    if (tsc_deadline != UINT64_MAX && !present) {
         irq_window();
         cpu_pause();
         return;
     }
-    if (armed)
-        timer_arm(tsc_deadline, now);
+    timer_program(wakeup_sleep(&wakeup, tsc_deadline));
     /* Interrupts are taken from the instruction after STI's successor on: none can slip in between
      * the caller's checks and the HLT without ending it. */
     __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
-    if (armed)
-        timer_disarm();
 }

@@ -1,4 +1,5 @@
-/* MTRR arithmetic. SDM "MTRR Precedences", "Range Size and Alignment Requirement". */
+/* MTRR arithmetic. SDM "MTRR Precedences", "Range Size and Alignment Requirement"; APM "Extended
+ * Fixed-Range MTRR Type-Field Encodings", "Top of Memory". */
 #include "hw/mtrr.h"
 
 #include "lib/bits.h"
@@ -9,6 +10,16 @@ enum { TYPE_UC = 0, TYPE_WC = 1, TYPE_WT = 4, TYPE_WP = 5, TYPE_WB = 6 };
 #define DEF_TYPE_FIXED_ENABLE BIT64(10)
 #define DEF_TYPE_ENABLE       BIT64(11)
 #define PHYS_MASK_VALID       BIT64(11)
+
+/* In each byte of a fixed range, on AMD's CPUs: whether reads and writes go to RAM. They show while
+ * SYSCFG.MtrrFixDramModEn is set, and change no type. */
+#define FIXED_RD_WR_MEM 0x18u
+
+#define SYSCFG_MTRR_TOM2_EN           BIT64(21)
+#define SYSCFG_TOM2_FORCE_MEM_TYPE_WB BIT64(22)
+#define SYSCFG_TOM2_WB                (SYSCFG_MTRR_TOM2_EN | SYSCFG_TOM2_FORCE_MEM_TYPE_WB)
+#define TOP_MEM2_UNIT                 MIB(8)
+#define TOP_MEM2_BASE                 GIB(4)
 
 #define FIXED_64K_END 0x80000u
 #define FIXED_16K_END 0xC0000u
@@ -72,6 +83,20 @@ static unsigned combine(unsigned a, unsigned b)
     return TYPE_UC; /* where one is UC, and where the manual calls the result undefined */
 }
 
+/* The type where no variable range matches; *change as above. On AMD's CPUs firmware may leave the
+ * memory above 4 GiB without ranges: up to TOP_MEM2 it is then write-back. */
+static unsigned default_type(const struct mtrr_state *state, hpa_t hpa, hpa_t *change)
+{
+    uint64_t end = state->top_mem2 & (BIT64(state->physical_bits) - 1);
+    end = align_down(end, TOP_MEM2_UNIT);
+    if ((state->syscfg & SYSCFG_TOM2_WB) == SYSCFG_TOM2_WB && hpa < end) {
+        *change = min_u64(*change, hpa < TOP_MEM2_BASE ? TOP_MEM2_BASE : end);
+        if (hpa >= TOP_MEM2_BASE)
+            return TYPE_WB;
+    }
+    return valid_type(state->def_type);
+}
+
 /* The type at hpa and in *change the next address where it may be another one. */
 static unsigned type_at(const struct mtrr_state *state, hpa_t hpa, hpa_t *change)
 {
@@ -80,13 +105,14 @@ static unsigned type_at(const struct mtrr_state *state, hpa_t hpa, hpa_t *change
         return TYPE_UC;
     if (hpa < FIXED_END && state->has_fixed && (state->def_type & DEF_TYPE_FIXED_ENABLE)) {
         unsigned index = fixed_index(hpa, change);
-        return valid_type(state->fixed[index / 8] >> (index % 8 * 8));
+        return valid_type((state->fixed[index / 8] >> (index % 8 * 8)) &
+                          ~(uint64_t)FIXED_RD_WR_MEM);
     }
     if (hpa < FIXED_END)
         *change = FIXED_END;
 
     bool matched = false;
-    unsigned type = valid_type(state->def_type);
+    unsigned type = default_type(state, hpa, change);
     for (unsigned n = 0; n < state->variable_count; n++) {
         if (!(state->variable[n].mask & PHYS_MASK_VALID))
             continue;

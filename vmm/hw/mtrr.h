@@ -1,5 +1,5 @@
 /* The memory types that the firmware gave to physical memory. SDM "Memory Type Range Registers
- * (MTRRs)". Pure: a snapshot of the registers goes in, a type comes out. */
+ * (MTRRs)", APM "MTRRs". Pure: a snapshot of the registers goes in, a type comes out. */
 #ifndef HW_MTRR_H
 #define HW_MTRR_H
 
@@ -8,7 +8,7 @@
 #define MTRR_MAX_VARIABLE 32
 #define MTRR_FIXED_MSRS   11
 
-/* Raw register contents. Not modelled: AMD's Tom2ForceMemTypeWB. */
+/* Raw register contents. */
 struct mtrr_state {
     uint64_t def_type;               /* IA32_MTRR_DEF_TYPE */
     uint64_t fixed[MTRR_FIXED_MSRS]; /* FIX64K_00000, FIX16K_80000, FIX16K_A0000, FIX4K_C0000 ... */
@@ -16,6 +16,7 @@ struct mtrr_state {
     struct {
         uint64_t base, mask; /* IA32_MTRR_PHYSBASEn, IA32_MTRR_PHYSMASKn */
     } variable[MTRR_MAX_VARIABLE];
+    uint64_t syscfg, top_mem2; /* AMD's SYSCFG and TOP_MEM2; 0 elsewhere */
     uint8_t physical_bits;
     bool has_fixed; /* IA32_MTRRCAP.FIX */
 };

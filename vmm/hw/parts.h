@@ -55,7 +55,7 @@ void trace_print(uint64_t rip, uint64_t rsp, uint64_t rbp);
 
 void facts_init(void);
 void frames_init(const struct boot_info *info);
-/* frames_alloc() and frames_alloc_large() stay below it: 4 GiB until paging_init() is through. */
+/* frames_alloc() and frames_alloc_piece() stay below it: 4 GiB until paging_init() is through. */
 void frames_set_reach(uint64_t limit);
 void paging_init(const struct boot_info *info);
 void mtrr_init(void);

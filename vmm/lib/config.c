@@ -110,6 +110,7 @@ static bool take_memory(struct parse *p, const char *value)
     if (number & (PAGE_SIZE - 1))
         return FAIL(p, "the memory size \"%.40s\" is not a multiple of 4K", value);
     p->config->vm.memory_bytes = number;
+    p->config->vm.memory_given = true;
     return true;
 }
 

@@ -17,7 +17,8 @@ struct vm_config {
     char kernel[CONFIG_PATH_SIZE];
     char initrd[CONFIG_PATH_SIZE]; /* "" where there is none */
     char cmdline[CONFIG_CMDLINE_SIZE];
-    uint64_t memory_bytes; /* multiple of 4 KiB; default 256 MiB */
+    uint64_t memory_bytes; /* multiple of 4 KiB; 256 MiB where it isn't given */
+    bool memory_given;
     unsigned disk_count;
     char disk[CONFIG_MAX_DISKS][CONFIG_PATH_SIZE]; /* in order vda, vdb, ... */
 };

@@ -19,6 +19,8 @@
  */
 #define FIRST_DISK_SLOT 1u
 
+#define REPORT_PORTS 12u
+
 /* --- wires ------------------------------------------------------------------------------------ */
 
 static vtime_t now(void *ctx)
@@ -249,4 +251,20 @@ bool pc_keyboard_scancode(struct pc *pc, uint8_t byte)
 void pc_power_button(struct pc *pc)
 {
     acpi_pm_power_button(&pc->pm);
+}
+
+/* --- the report ------------------------------------------------------------------------------- */
+
+void pc_report_ports(const struct pc *pc)
+{
+    struct iobus_traffic port = {.count = UINT64_MAX};
+    uint64_t unclaimed = pc->pio.unclaimed_reads + pc->pio.unclaimed_writes;
+
+    log_raw("accesses by port, the busiest:\n");
+    for (unsigned i = 0; i < REPORT_PORTS && iobus_next_busiest(&pc->pio, &port); i++)
+        log_raw("  %10llu  %03llx %s\n", (unsigned long long)port.count,
+                (unsigned long long)port.address, port.device);
+    if (unclaimed)
+        log_raw("  %10llu  without a device, %llx the latest\n", (unsigned long long)unclaimed,
+                (unsigned long long)pc->pio.last_unclaimed);
 }

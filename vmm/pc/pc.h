@@ -97,6 +97,10 @@ bool pc_keyboard_scancode(struct pc *pc, uint8_t byte);
 /* The button on the case: asks the guest to shut down. */
 void pc_power_button(struct pc *pc);
 
+/* Prints which ports the guest used most since power-on, a line each, and how often it used one
+ * where nothing answers. An access of the ISA bus that is wider than a byte counts for each. */
+void pc_report_ports(const struct pc *pc);
+
 /* Asks the run loop to look at deadlines and stop requests before the next entry. */
 static inline void pc_attend(struct pc *pc)
 {

@@ -87,6 +87,13 @@ static bool mem_write(void *ctx, gpa_t gpa, const void *src, uint64_t len)
     return gmem_write(pc->config.gmem, gpa, src, len);
 }
 
+static const uint8_t *mem_page(void *ctx, gpa_t gpa)
+{
+    const struct pc *pc = ctx;
+
+    return gmem_ptr(pc->config.gmem, gpa, PAGE_SIZE);
+}
+
 static int irq_ack(void *ctx)
 {
     struct pc *pc = ctx;
@@ -145,6 +152,7 @@ const struct vcpu_hooks pc_hooks = {
     .mmio_write = mmio_write,
     .mem_read = mem_read,
     .mem_write = mem_write,
+    .mem_page = mem_page,
     .irq_ack = irq_ack,
     .advance = advance,
     .next_deadline = next_deadline,

@@ -85,16 +85,19 @@ struct mapping {
 
 /* Frames for page tables and control structures: injected, since virt knows no allocator. */
 struct frame_source {
-    hpa_t (*alloc)(void *ctx); /* one zeroed 4 KiB frame below the CPU's limit; 0 when out */
+    /* `count` contiguous zeroed 4 KiB frames below the CPU's limit; 0 when out. */
+    hpa_t (*alloc)(void *ctx, unsigned count);
     void *ctx;
 };
 
 struct backend {
-    const char *name; /* "VT-x", "AMD-V" */
+    const char *name;    /* "VT-x", "AMD-V" */
+    const char *enabled; /* what the log says after cpu_enable() */
 
     /* Whether this CPU and firmware allow it. On false, *refusal is one sentence that names the
-     * missing feature and says what to do. Clears the facts that it can't virtualize. No side
-     * effects on the CPU. */
+     * missing feature and says what to do; it stays as it was where CPUID doesn't show this kind of
+     * virtualization at all. Clears the facts that it can't virtualize. No side effects on the
+     * CPU. */
     bool (*probe)(struct cpu_facts *facts, const char **refusal);
     /* Turns virtualization on, on the calling CPU. False with *refusal as above. */
     bool (*cpu_enable)(struct frame_source *frames, const char **refusal);
@@ -105,6 +108,9 @@ struct backend {
     /* Enters the guest (vcpu->inject first) and decodes the exit that ends it. Interrupts are off
      * before and after. */
     void (*run)(struct vcpu *vcpu, struct vexit *exit);
+    /* The guest will not be entered for a while: gives the host what a short exit may have left
+     * the guest's (NMIs held, task register). What waits for longer than a moment comes after. */
+    void (*park)(struct vcpu *vcpu);
 
     uint64_t (*reg_get)(struct vcpu *vcpu, enum vreg reg);
     void (*reg_set)(struct vcpu *vcpu, enum vreg reg, uint64_t value);

@@ -5,8 +5,12 @@
  * XSAVE sizes follow the guest's registers.
  *
  * Hidden on purpose: VMX and SVM; the local APIC, x2APIC and TSC deadline (the machine has two
- * 8259As); MONITOR; machine checks; performance counters; speculation controls and everything else
- * that comes with MSRs which msr.c refuses; 5-level paging, protection keys, CET, MPX.
+ * 8259As); MONITOR and MWAITX; machine checks; performance counters, IBS, RDPRU; speculation
+ * controls, memory encryption, OSVW, LWP and everything else that comes with MSRs which msr.c
+ * refuses; INVLPGB; LOCK MOV CR0 for CR8; 5-level paging, protection keys, CET, MPX.
+ *
+ * The bits are those of SDM "CPUID—CPU Identification" and of APM "Obtaining Processor Information
+ * Via the CPUID Instruction".
  */
 #define LOG_MODULE "cpuid"
 #include "virt/handlers.h"
@@ -19,6 +23,9 @@ enum { EAX, EBX, ECX, EDX };
 #define LEAF_HYPERVISOR        0x40000000u
 #define LEAF_HYPERVISOR_TIMING 0x40000010u
 #define LEAF_EXTENDED          0x80000000u
+#define LEAF_AMD_CACHES        0x8000001du
+
+#define EXTENDED_COUNT 9u /* up to 80000008h; AMD's CPUs have more */
 
 #define MAX_BASIC_INTEL 0x16u
 #define MAX_BASIC_OTHER 0x0du /* what lies above is Intel's alone */
@@ -60,13 +67,31 @@ enum { EAX, EBX, ECX, EDX };
 #define L7D_AVX512 (BIT(2) | BIT(3) | BIT(8))   /* 4VNNIW 4FMAPS VP2INTERSECT */
 
 /* Leaf 80000001h. */
-#define E1C_PLAIN         (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(21))
-#define E1C_AVX           (BIT(11) | BIT(16))                                       /* XOP FMA4 */
-#define E1D_PLAIN         ((L1D_PLAIN & 0x0183f3ffu) | BIT(11) | BIT(22) | BIT(29)) /* SYSCALL .. LM */
+/* LAHF64 LZCNT SSE4A MISALIGNSSE PREFETCHW TBM */
+#define E1C_PLAIN   (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(21))
+#define E1C_AVX     (BIT(11) | BIT(16)) /* XOP FMA4 */
+#define E1C_TOPOEXT BIT(22)             /* AMD: leaves 8000001Dh and 8000001Eh */
+/* What leaf 1 has, too; SYSCALL MMXEXT LM 3DNOWEXT 3DNOW */
+#define E1D_PLAIN         ((L1D_PLAIN & 0x0183f3ffu) | BIT(11) | BIT(22) | BIT(29) | BIT(30) | BIT(31))
 #define E1D_NX            BIT(20)
 #define E1D_GIB           BIT(26)
 #define E1D_RDTSCP        BIT(27)
 #define E7D_INVARIANT_TSC BIT(8)
+
+/* Leaf 80000008h, EBX. */
+#define E8B_CLZERO BIT(0)
+/* CLZERO RSTR_FP_ERR_PTRS WBNOINVD SSBD_NOT_REQUIRED BTC_NO: instructions and good news */
+#define E8B_AMD               (E8B_CLZERO | BIT(2) | BIT(9) | BIT(26) | BIT(29))
+#define E8B_LMSLE_UNSUPPORTED BIT(20)
+
+/* Leaf 80000021h: what the CPU does by itself, with no register to switch it. EAX:
+ * NO_NESTED_DATA_BP FS_GS_BASE_NOT_SERIALIZING LFENCE_SERIALIZING VERW_CLEAR
+ * NULL_SELECT_CLEARS_BASE NO_SMM_CTL FSRS FSRC PREFETCHI SRSO_NO SRSO_USER_KERNEL_NO. ECX:
+ * TSA_SQ_NO TSA_L1_NO */
+#define E21A_PLAIN                                                                                 \
+    (BIT(0) | BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(20) | BIT(29) | \
+     BIT(30))
+#define E21C_PLAIN (BIT(1) | BIT(2))
 
 static void host_leaf(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -82,6 +107,11 @@ static uint32_t if_cr4(const struct vcpu *vcpu, uint64_t cr4_bit, uint32_t cpuid
 static uint32_t if_xcr0(const struct vcpu *vcpu, uint64_t components, uint32_t cpuid_bits)
 {
     return (xcr0_guest_allowed(vcpu) & components) == components ? cpuid_bits : 0;
+}
+
+static bool is_amd(const struct vcpu *vcpu)
+{
+    return vcpu->facts->vendor == CPU_VENDOR_AMD;
 }
 
 static void build_leaf_1(struct vcpu *vcpu, uint32_t out[4])
@@ -103,19 +133,21 @@ static void build_leaf_7(struct vcpu *vcpu, uint32_t out[4])
                 if_cr4(vcpu, X86_CR4_SMEP, L7B_SMEP) | if_cr4(vcpu, X86_CR4_SMAP, L7B_SMAP) |
                 (vcpu->facts->invpcid ? L7B_INVPCID : 0) | if_xcr0(vcpu, X86_XCR0_AVX, L7B_AVX2) |
                 if_xcr0(vcpu, X86_XCR0_AVX512, L7B_AVX512);
-    out[EBX] |= L7B_TSC_ADJUST; /* msr.c keeps it, whatever the host has */
+    if (!is_amd(vcpu))              /* AMD's CPUs have no such MSR */
+        out[EBX] |= L7B_TSC_ADJUST; /* msr.c keeps it, whatever the host has */
     out[ECX] &= L7C_PLAIN | if_cr4(vcpu, X86_CR4_UMIP, L7C_UMIP) |
                 (vcpu->facts->rdtscp ? L7C_RDPID : 0) | if_xcr0(vcpu, X86_XCR0_AVX, L7C_AVX) |
                 if_xcr0(vcpu, X86_XCR0_AVX512, L7C_AVX512);
     out[EDX] &= L7D_PLAIN | if_xcr0(vcpu, X86_XCR0_AVX512, L7D_AVX512);
 }
 
-/* Deterministic cache parameters, each cache of one core with one thread. */
-static void build_caches(struct vcpu *vcpu)
+/* Cache parameters, each cache of one core with one thread: leaf 4 and AMD's 8000001Dh, which are
+ * alike where it matters. */
+static void build_caches(struct vcpu *vcpu, uint32_t leaf, uint32_t table[][4])
 {
     for (unsigned i = 0; i + 1 < VCPU_CPUID_CACHES; i++) {
-        uint32_t *out = vcpu->cpuid.cache[i];
-        host_leaf(vcpu, 4, i, out);
+        uint32_t *out = table[i];
+        host_leaf(vcpu, leaf, i, out);
         if ((out[EAX] & 0x1f) == 0) {
             memset(out, 0, 4 * sizeof(*out));
             return;
@@ -198,18 +230,51 @@ static void build_frequencies(struct vcpu *vcpu)
     timing[EAX] = (uint32_t)(hz / 1000);
 }
 
+/* Leaves that only AMD's CPUs have. What isn't named here is zero: SVM (8000000Ah), IBS, LWP,
+ * memory encryption (8000001Fh), quality of service. 8000001Eh is zero because it tells of the
+ * first thread of the first core of the only node. */
+static void build_amd(struct vcpu *vcpu, const uint32_t host_1[4], const uint32_t host_8[4])
+{
+    uint32_t(*out)[4] = vcpu->cpuid.extended;
+    uint32_t last = LEAF_EXTENDED + vcpu->cpuid.extended_count - 1;
+    out[8][EBX] = (host_8[EBX] & E8B_AMD) | E8B_LMSLE_UNSUPPORTED; /* msr.c refuses EFER.LMSLE */
+    if (last >= 0x80000019u) {                                     /* TLBs for 1 GiB pages */
+        host_leaf(vcpu, 0x80000019u, 0, out[0x19]);
+        out[0x19][ECX] = out[0x19][EDX] = 0;
+    }
+    if (last >= 0x8000001au) { /* how wide the SSE units are */
+        host_leaf(vcpu, 0x8000001au, 0, out[0x1a]);
+        out[0x1a][EAX] &= 7;
+        out[0x1a][EBX] = out[0x1a][ECX] = out[0x1a][EDX] = 0;
+    }
+    if (last >= LEAF_AMD_CACHES + 1 && (host_1[ECX] & E1C_TOPOEXT)) {
+        out[1][ECX] |= E1C_TOPOEXT;
+        build_caches(vcpu, LEAF_AMD_CACHES, vcpu->cpuid.amd_cache);
+    }
+    if (last >= 0x80000021u) {
+        host_leaf(vcpu, 0x80000021u, 0, out[0x21]);
+        out[0x21][EAX] &= E21A_PLAIN;
+        out[0x21][ECX] &= E21C_PLAIN;
+        out[0x21][EBX] = out[0x21][EDX] = 0;
+    }
+}
+
 static void build_extended(struct vcpu *vcpu)
 {
     const struct cpu_facts *facts = vcpu->facts;
     uint32_t(*out)[4] = vcpu->cpuid.extended;
-    uint32_t host_max[4];
-    host_leaf(vcpu, LEAF_EXTENDED, 0, host_max);
-    for (unsigned i = 1; i < VCPU_CPUID_EXTENDED; i++)
-        if (host_max[EAX] >= LEAF_EXTENDED + i)
-            host_leaf(vcpu, LEAF_EXTENDED + i, 0, out[i]);
+    uint32_t host[EXTENDED_COUNT][4] = {0};
+    host_leaf(vcpu, LEAF_EXTENDED, 0, host[0]);
+    for (unsigned i = 1; i < EXTENDED_COUNT; i++)
+        if (host[0][EAX] >= LEAF_EXTENDED + i)
+            host_leaf(vcpu, LEAF_EXTENDED + i, 0, host[i]);
+    memcpy(out, host, sizeof(host));
 
-    out[0][EAX] = LEAF_EXTENDED + VCPU_CPUID_EXTENDED - 1;
-    memcpy(&out[0][EBX], &host_max[EBX], 3 * sizeof(uint32_t));
+    vcpu->cpuid.extended_count = EXTENDED_COUNT;
+    if (is_amd(vcpu) && host[0][EAX] >= LEAF_EXTENDED + EXTENDED_COUNT)
+        vcpu->cpuid.extended_count =
+            (uint32_t)min_u64(host[0][EAX] - LEAF_EXTENDED + 1, VCPU_CPUID_EXTENDED);
+    out[0][EAX] = LEAF_EXTENDED + vcpu->cpuid.extended_count - 1;
     out[1][EBX] = 0;
     out[1][ECX] &= E1C_PLAIN | if_xcr0(vcpu, X86_XCR0_AVX, E1C_AVX);
     out[1][EDX] &= E1D_PLAIN | (facts->nx ? E1D_NX : 0) | (facts->gib_pages ? E1D_GIB : 0) |
@@ -218,8 +283,10 @@ static void build_extended(struct vcpu *vcpu)
     out[7][EDX] &= E7D_INVARIANT_TSC;
     unsigned physical_bits = 64 - (unsigned)__builtin_clzll(facts->physical_address_mask | 1);
     out[8][EAX] = physical_bits | 48u << 8;
-    out[8][EBX] &= BIT(0); /* CLZERO */
+    out[8][EBX] &= E8B_CLZERO;
     out[8][ECX] = out[8][EDX] = 0;
+    if (is_amd(vcpu))
+        build_amd(vcpu, host[1], host[8]);
 }
 
 void cpuid_build(struct vcpu *vcpu)
@@ -230,14 +297,14 @@ void cpuid_build(struct vcpu *vcpu)
 
     host_leaf(vcpu, 0, 0, table->basic[0]);
     uint32_t host_max = table->basic[0][EAX];
-    bool intel = table->basic[0][EBX] == 0x756e6547; /* "Genu" */
+    bool intel = vcpu->facts->vendor == CPU_VENDOR_INTEL;
     table->max_basic = intel ? MAX_BASIC_INTEL : MAX_BASIC_OTHER;
     table->basic[0][EAX] = table->max_basic;
     build_leaf_1(vcpu, table->basic[1]);
     if (host_max >= 2 && intel)
         host_leaf(vcpu, 2, 0, table->basic[2]);
     if (host_max >= 4)
-        build_caches(vcpu);
+        build_caches(vcpu, 4, table->cache);
     if (host_max >= 7)
         build_leaf_7(vcpu, table->basic[7]);
     build_topology(vcpu);
@@ -278,8 +345,11 @@ static inline const uint32_t *find(struct vcpu_cpuid *table, uint32_t leaf, uint
             return find_subleaf(table, leaf, subleaf);
         return table->basic[leaf];
     }
-    if (leaf - LEAF_EXTENDED < VCPU_CPUID_EXTENDED)
+    if (leaf - LEAF_EXTENDED < table->extended_count) {
+        if (leaf == LEAF_AMD_CACHES)
+            return subleaf < VCPU_CPUID_CACHES ? table->amd_cache[subleaf] : nothing;
         return table->extended[leaf - LEAF_EXTENDED];
+    }
     if (leaf == LEAF_HYPERVISOR)
         return table->hypervisor[0];
     if (leaf == LEAF_HYPERVISOR_TIMING)

@@ -5,6 +5,7 @@
  */
 #define LOG_MODULE "exit"
 #include "virt/handlers.h"
+#include "virt/insn.h"
 #include "virt/x86.h"
 
 #include "lib/log.h"
@@ -174,50 +175,48 @@ static enum exit_action unknown_exit(struct vcpu *vcpu, struct vexit *exit)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* length: what the instruction has without prefixes, for hardware that doesn't tell; 0 where the
- * opcode decides. */
 static const struct {
     exit_handler *handler;
     const char *name;
-    uint8_t length;
+    bool needs_insn; /* the handler needs the instruction's operands, or RIP its length */
 } kinds[] = {
-    [VEXIT_HOST_IRQ] = {host_irq_exit, "host interrupt", 0},
-    [VEXIT_HOST_NMI] = {host_nmi_exit, "host NMI", 0},
-    [VEXIT_DEADLINE] = {deadline_exit, "deadline", 0},
-    [VEXIT_IRQ_WINDOW] = {window_exit, "interrupt window", 0},
-    [VEXIT_NMI_WINDOW] = {window_exit, "NMI window", 0},
-    [VEXIT_CPUID] = {cpuid_exit, "CPUID", 2},
-    [VEXIT_HLT] = {hlt_exit, "HLT", 1},
-    [VEXIT_PIO] = {pio_exit, "port I/O", 0},
-    [VEXIT_RDMSR] = {msr_read_exit, "RDMSR", 2},
-    [VEXIT_WRMSR] = {msr_write_exit, "WRMSR", 2},
-    [VEXIT_CR_READ] = {cr_read_exit, "MOV from CR", 3},
-    [VEXIT_CR_WRITE] = {cr_write_exit, "MOV to CR", 3},
-    [VEXIT_CLTS] = {cr_clts_exit, "CLTS", 2},
-    [VEXIT_LMSW] = {cr_lmsw_exit, "LMSW", 0},
-    [VEXIT_DR_ACCESS] = {cr_debug_exit, "MOV DR", 3},
-    [VEXIT_XSETBV] = {cr_xsetbv_exit, "XSETBV", 3},
-    [VEXIT_NPF] = {npf_exit, "nested page fault", 0},
-    [VEXIT_NPF_MISCONFIG] = {npf_misconfig_exit, "nested paging misconfigured", 0},
-    [VEXIT_EXCEPTION] = {event_exception, "exception", 0},
-    [VEXIT_TRIPLE_FAULT] = {triple_fault_exit, "triple fault", 0},
-    [VEXIT_TASK_SWITCH] = {task_switch_exit, "task switch", 0},
+    [VEXIT_HOST_IRQ] = {host_irq_exit, "host interrupt", false},
+    [VEXIT_HOST_NMI] = {host_nmi_exit, "host NMI", false},
+    [VEXIT_DEADLINE] = {deadline_exit, "deadline", false},
+    [VEXIT_IRQ_WINDOW] = {window_exit, "interrupt window", false},
+    [VEXIT_NMI_WINDOW] = {window_exit, "NMI window", false},
+    [VEXIT_CPUID] = {cpuid_exit, "CPUID", true},
+    [VEXIT_HLT] = {hlt_exit, "HLT", true},
+    [VEXIT_PIO] = {pio_exit, "port I/O", true},
+    [VEXIT_RDMSR] = {msr_read_exit, "RDMSR", true},
+    [VEXIT_WRMSR] = {msr_write_exit, "WRMSR", true},
+    [VEXIT_CR_READ] = {cr_read_exit, "MOV from CR", true},
+    [VEXIT_CR_WRITE] = {cr_write_exit, "MOV to CR", true},
+    [VEXIT_CLTS] = {cr_clts_exit, "CLTS", true},
+    [VEXIT_LMSW] = {cr_lmsw_exit, "LMSW", true},
+    [VEXIT_DR_ACCESS] = {cr_debug_exit, "MOV DR", true},
+    [VEXIT_XSETBV] = {cr_xsetbv_exit, "XSETBV", true},
+    [VEXIT_NPF] = {npf_exit, "nested page fault", false},
+    [VEXIT_NPF_MISCONFIG] = {npf_misconfig_exit, "nested paging misconfigured", false},
+    [VEXIT_EXCEPTION] = {event_exception, "exception", false},
+    [VEXIT_TRIPLE_FAULT] = {triple_fault_exit, "triple fault", false},
+    [VEXIT_TASK_SWITCH] = {task_switch_exit, "task switch", false},
     /* Never INVD on the host: it would throw away the VMM's own dirty lines. The host's caches are
      * coherent with all that the guest can reach, so nothing has to be written back either. */
-    [VEXIT_INVD] = {nothing_to_do, "INVD", 2},
-    [VEXIT_WBINVD] = {nothing_to_do, "WBINVD", 2},
-    [VEXIT_INVLPG] = {invlpg_exit, "INVLPG", 0},
-    [VEXIT_RDTSC] = {rdtsc_exit, "RDTSC", 2},
-    [VEXIT_RDTSCP] = {rdtsc_exit, "RDTSCP", 3},
-    [VEXIT_RDPMC] = {rdpmc_exit, "RDPMC", 2},
-    [VEXIT_HYPERCALL] = {hypercall_exit, "hypercall", 3},
-    [VEXIT_VIRT_INSN] = {undefined_exit, "virtualization instruction", 0},
-    [VEXIT_UNDEFINED_INSN] = {undefined_exit, "undefined instruction", 0},
-    [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", 2},
-    [VEXIT_INIT] = {init_exit, "INIT", 0},
-    [VEXIT_SIPI] = {init_exit, "SIPI", 0},
-    [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", 0},
-    [VEXIT_UNKNOWN] = {unknown_exit, "unknown", 0},
+    [VEXIT_INVD] = {nothing_to_do, "INVD", true},
+    [VEXIT_WBINVD] = {nothing_to_do, "WBINVD", true},
+    [VEXIT_INVLPG] = {invlpg_exit, "INVLPG", true},
+    [VEXIT_RDTSC] = {rdtsc_exit, "RDTSC", true},
+    [VEXIT_RDTSCP] = {rdtsc_exit, "RDTSCP", true},
+    [VEXIT_RDPMC] = {rdpmc_exit, "RDPMC", false},
+    [VEXIT_HYPERCALL] = {hypercall_exit, "hypercall", true},
+    [VEXIT_VIRT_INSN] = {undefined_exit, "virtualization instruction", false},
+    [VEXIT_UNDEFINED_INSN] = {undefined_exit, "undefined instruction", false},
+    [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", true},
+    [VEXIT_INIT] = {init_exit, "INIT", false},
+    [VEXIT_SIPI] = {init_exit, "SIPI", false},
+    [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", false},
+    [VEXIT_UNKNOWN] = {unknown_exit, "unknown", false},
 };
 
 _Static_assert(ARRAY_SIZE(kinds) == VEXIT_KIND_COUNT, "every kind of exit has a handler");
@@ -262,15 +261,6 @@ void exit_finish_insn(struct vcpu *vcpu, unsigned length)
     finish_insn(vcpu, length);
 }
 
-/* For a CPU that doesn't report the instruction's length; 0 with the guest stopped. */
-static unsigned known_length(struct vcpu *vcpu, enum vexit_kind kind)
-{
-    if (kinds[kind].length == 0)
-        vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT, "the CPU doesn't tell the length of %s",
-                  vexit_kind_name(kind));
-    return kinds[kind].length;
-}
-
 /* One move copies both into the history. */
 _Static_assert(offsetof(struct vexit, raw_reason) - offsetof(struct vexit, kind) == 4 &&
                    offsetof(struct vcpu_history_entry, raw_reason) -
@@ -290,11 +280,10 @@ void exit_handle(struct vcpu *vcpu, struct vexit *exit)
 
     if (exit->interrupted.type != VEVENT_NONE)
         event_requeue(vcpu, &exit->interrupted);
-    if (kinds[exit->kind].handler(vcpu, exit) != EXIT_ADVANCE)
+    /* Before the handler: its work may not be done twice, and may change how code is fetched. */
+    if (exit->insn_len == 0 && kinds[exit->kind].needs_insn &&
+        insn_complete(vcpu, exit) != EXIT_ADVANCE)
         return;
-    unsigned length = exit->insn_len;
-    if (length == 0)
-        length = known_length(vcpu, exit->kind);
-    if (length != 0)
-        finish_insn(vcpu, length);
+    if (kinds[exit->kind].handler(vcpu, exit) == EXIT_ADVANCE)
+        finish_insn(vcpu, exit->insn_len);
 }

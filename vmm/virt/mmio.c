@@ -1,7 +1,8 @@
 /*
  * Device memory: runs the instruction that touched a guest physical address behind which there is
- * no RAM. Neither VT-x nor AMD-V tells what the instruction was, so its bytes are read through the
- * guest's own tables, decoded, and executed with the device in the place of memory.
+ * no RAM. VT-x doesn't tell what the instruction was, AMD-V only with decode assists; so its bytes
+ * are read through the guest's own tables, decoded, and executed with the device in the place of
+ * memory.
  *
  * A hostile guest can't do more with it than with a device: offsets are checked against segment
  * limits and for being canonical, addresses go through gwalk(), RAM only through the checked hooks.
@@ -10,33 +11,20 @@
  * Left out: alignment checks (#AC), the single-step trap between two iterations of a REP.
  */
 #define LOG_MODULE "mmio"
-#include "emu/decode.h"
 #include "emu/exec.h"
-#include "lib/fmt.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "virt/virt.h"
+#include "virt/insn.h"
 #include "virt/x86.h"
 
 /* Iterations of a REP between two looks at the guest's interrupts. */
 #define MAX_ITERATIONS 128
 
-#define RFLAGS_VM BIT64(17)
-
-/* Segment descriptor type bits, S = 1: SDM "Code- and Data-Segment Descriptor Types". */
-#define SEG_PRESENT  0x80u
-#define SEG_CODE     0x08u
-#define SEG_DOWN     0x04u /* data: the valid offsets lie above the limit */
-#define SEG_WRITABLE 0x02u /* data */
-
 /* One instruction on its way through the emulator. */
 struct mmio {
     struct vcpu *vcpu;
     const struct vexit_npf *npf;
-    unsigned code_bits;
-    unsigned access; /* GWALK_USER or 0 */
-    uint8_t bytes[INSN_MAX_LENGTH];
-    unsigned byte_count;
+    struct insn_text text;
     enum exit_action action; /* why a callback refused */
 };
 
@@ -48,62 +36,6 @@ struct operand {
 
 /* --- Addresses -------------------------------------------------------------------------------- */
 
-static bool refuse_address(struct mmio *mmio, enum insn_segment segment)
-{
-    uint8_t vector = segment == INSN_SS ? X86_SS : X86_GP;
-    mmio->action = inject_exception_error(mmio->vcpu, vector, 0);
-    return false;
-}
-
-static bool linear64(struct mmio *mmio, struct exec_address at, unsigned size, gva_t *linear)
-{
-    struct vcpu *vcpu = mmio->vcpu;
-    *linear = at.offset;
-    if (at.segment == INSN_FS)
-        *linear += vcpu->backend->reg_get(vcpu, VREG_FS_BASE);
-    else if (at.segment == INSN_GS)
-        *linear += vcpu->backend->reg_get(vcpu, VREG_GS_BASE);
-    if (vcpu_is_canonical(vcpu, *linear) && vcpu_is_canonical(vcpu, *linear + size - 1))
-        return true;
-    return refuse_address(mmio, at.segment);
-}
-
-static bool segment_allows(struct mmio *mmio, const struct vseg *seg, bool write)
-{
-    struct vcpu *vcpu = mmio->vcpu;
-    bool has_types =
-        (vcpu->backend->reg_get(vcpu, VREG_CR0) & X86_CR0_PE) && !(vcpu->rflags & RFLAGS_VM);
-    if (!has_types)
-        return true;
-    if (!(seg->access & SEG_PRESENT))
-        return false;
-    if (seg->access & SEG_CODE)
-        return !write;
-    return !write || (seg->access & SEG_WRITABLE);
-}
-
-/* at.offset is at most 32 bits wide here. SDM "Limit Checking". */
-static bool within_limit(const struct vseg *seg, uint64_t offset, unsigned size)
-{
-    uint64_t last = offset + size - 1;
-    if ((seg->access & (SEG_CODE | SEG_DOWN)) != SEG_DOWN)
-        return last <= seg->limit;
-    return offset > seg->limit && last <= ((seg->access & VSEG_ACCESS_DB) ? UINT32_MAX : 0xffff);
-}
-
-static bool linear32(struct mmio *mmio, struct exec_address at, unsigned size, bool write,
-                     gva_t *linear)
-{
-    static const uint8_t name[] = {VSEG_ES, VSEG_CS, VSEG_SS, VSEG_DS, VSEG_FS, VSEG_GS};
-    struct vcpu *vcpu = mmio->vcpu;
-    struct vseg seg;
-    vcpu->backend->seg_get(vcpu, name[at.segment], &seg);
-    if (!segment_allows(mmio, &seg, write) || !within_limit(&seg, at.offset, size))
-        return refuse_address(mmio, at.segment);
-    *linear = (uint32_t)(seg.base + at.offset);
-    return true;
-}
-
 /* The faulting access itself was translated by the CPU already; everything else walks. */
 static bool translate(struct mmio *mmio, gva_t linear, bool write, gpa_t *gpa)
 {
@@ -113,7 +45,7 @@ static bool translate(struct mmio *mmio, gva_t linear, bool write, gpa_t *gpa)
         *gpa = align_down(npf->gpa, PAGE_SIZE) | (linear & (PAGE_SIZE - 1));
         return true;
     }
-    unsigned access = mmio->access | (write ? GWALK_WRITE : 0);
+    unsigned access = mmio->text.access | (write ? GWALK_WRITE : 0);
     struct gwalk_result result = gwalk(mmio->vcpu, linear, access);
     *gpa = result.gpa;
     if (result.status == GVA_OK)
@@ -132,10 +64,10 @@ static bool translate(struct mmio *mmio, gva_t linear, bool write, gpa_t *gpa)
 static bool resolve(struct mmio *mmio, struct exec_address at, unsigned size, bool write,
                     struct operand *operand)
 {
+    struct segment_access access = {(enum vseg_name)at.segment, at.offset, size, write};
     gva_t linear;
-    bool ok = mmio->code_bits == 64 ? linear64(mmio, at, size, &linear)
-                                    : linear32(mmio, at, size, write, &linear);
-    if (!ok)
+    mmio->action = segment_linear(mmio->vcpu, mmio->text.code_bits, &access, &linear);
+    if (mmio->action != EXIT_ADVANCE)
         return false;
     unsigned room = PAGE_SIZE - (unsigned)(linear & (PAGE_SIZE - 1));
     operand->len[0] = size < room ? size : room;
@@ -145,7 +77,7 @@ static bool resolve(struct mmio *mmio, struct exec_address at, unsigned size, bo
     if (operand->len[1] == 0)
         return true;
     linear += room;
-    if (mmio->code_bits != 64)
+    if (mmio->text.code_bits != 64)
         linear = (uint32_t)linear;
     return translate(mmio, linear, write, &operand->gpa[1]);
 }
@@ -257,62 +189,36 @@ static bool mmio_check_write(void *ctx, struct exec_address at, unsigned size)
 
 /* --- The instruction -------------------------------------------------------------------------- */
 
-/* Reads the instruction's bytes from number `from` up to `to`. EXIT_ADVANCE: they are there. */
-static enum exit_action fetch(struct mmio *mmio, gva_t linear, unsigned from, unsigned to)
-{
-    struct vcpu *vcpu = mmio->vcpu;
-    linear += from;
-    if (mmio->code_bits != 64)
-        linear = (uint32_t)linear;
-    switch (gva_read(vcpu, linear, mmio->bytes + from, to - from, mmio->access | GWALK_FETCH)) {
-    case GVA_OK:
-        mmio->byte_count = to;
-        return EXIT_ADVANCE;
-    case GVA_FAULT:
-        return EXIT_INJECT;
-    default:
-        vcpu_stop(vcpu, VM_STOP_BAD_ACCESS, "the code at 0x%llx isn't in RAM",
-                  (unsigned long long)linear);
-        return EXIT_STOP;
-    }
-}
-
 static enum exit_action refuse_insn(struct mmio *mmio)
 {
-    char text[3 * INSN_MAX_LENGTH + 1] = "";
-    unsigned count = mmio->byte_count;
-    for (unsigned i = 0; i < count; i++)
-        fmt_snprintf(text + 3 * i, 4, " %02x", mmio->bytes[i]);
+    char bytes[INSN_TEXT_SIZE];
+    insn_print_bytes(&mmio->text, bytes);
     vcpu_stop(mmio->vcpu, VM_STOP_BAD_ACCESS,
               "can't emulate the access to 0x%llx by the %u-bit code at 0x%llx: bytes%s",
-              (unsigned long long)mmio->npf->gpa, mmio->code_bits,
-              (unsigned long long)mmio->vcpu->rip, text);
+              (unsigned long long)mmio->npf->gpa, mmio->text.code_bits,
+              (unsigned long long)mmio->vcpu->rip, bytes);
     return EXIT_STOP;
 }
 
-/* Fetches and decodes; touches the second page only for an instruction that reaches into it. */
-static enum exit_action fetch_insn(struct mmio *mmio, struct insn *insn)
+/* Decode assists hand over the bytes, but at times none or too few. */
+static bool cpu_told_insn(struct mmio *mmio)
 {
-    struct vcpu *vcpu = mmio->vcpu;
-    gva_t linear = vcpu->rip;
-    if (mmio->code_bits != 64) {
-        struct vseg cs;
-        vcpu->backend->seg_get(vcpu, VSEG_CS, &cs);
-        linear = (uint32_t)(linear + cs.base);
-    }
-    unsigned room = PAGE_SIZE - (unsigned)(linear & (PAGE_SIZE - 1));
-    unsigned count = room < INSN_MAX_LENGTH ? room : INSN_MAX_LENGTH;
-    enum exit_action action = fetch(mmio, linear, 0, count);
-    if (action != EXIT_ADVANCE)
-        return action;
-    enum decode_result result = decode_insn(mmio->bytes, count, mmio->code_bits, insn);
-    if (result == DECODE_TOO_SHORT) {
-        action = fetch(mmio, linear, count, INSN_MAX_LENGTH);
-        if (action != EXIT_ADVANCE)
-            return action;
-        result = decode_insn(mmio->bytes, INSN_MAX_LENGTH, mmio->code_bits, insn);
-    }
-    return result == DECODE_OK ? EXIT_ADVANCE : refuse_insn(mmio);
+    struct insn_text *text = &mmio->text;
+    text->count = (unsigned)min_u64(mmio->npf->insn_count, INSN_MAX_LENGTH);
+    if (text->count == 0)
+        return false;
+    memcpy(text->bytes, mmio->npf->insn, text->count);
+    return decode_insn(text->bytes, text->count, text->code_bits, &text->insn) == DECODE_OK;
+}
+
+static enum exit_action fetch_insn(struct mmio *mmio)
+{
+    if (cpu_told_insn(mmio))
+        return EXIT_ADVANCE;
+    enum exit_action action = insn_fetch(mmio->vcpu, &mmio->text);
+    if (action == EXIT_ADVANCE && mmio->text.result != DECODE_OK)
+        return refuse_insn(mmio);
+    return action;
 }
 
 /* Accesses that no instruction at RIP made; false when there is none to run. */
@@ -337,17 +243,16 @@ enum exit_action mmio_emulate(struct vcpu *vcpu, struct vexit *exit)
     struct mmio mmio = {.vcpu = vcpu, .npf = &exit->npf};
     const struct exec_memory memory = {&mmio, mmio_read, mmio_write, mmio_check_write};
     const struct exec_cpu cpu = {vcpu->gpr, &vcpu->rflags, vcpu->rip, &memory};
-    struct insn insn;
     if (!is_data_access(vcpu, exit))
         return EXIT_STOP;
-    mmio.code_bits = vcpu_code_bits(vcpu);
-    mmio.access = vcpu_data_access(vcpu);
-    enum exit_action action = fetch_insn(&mmio, &insn);
+    mmio.text.code_bits = vcpu_code_bits(vcpu);
+    mmio.text.access = vcpu_data_access(vcpu);
+    enum exit_action action = fetch_insn(&mmio);
     if (action != EXIT_ADVANCE)
         return action;
-    switch (exec_insn(&insn, &cpu, MAX_ITERATIONS)) {
+    switch (exec_insn(&mmio.text.insn, &cpu, MAX_ITERATIONS)) {
     case EXEC_DONE:
-        exit->insn_len = insn.length;
+        exit->insn_len = mmio.text.insn.length;
         return EXIT_ADVANCE;
     case EXEC_AGAIN:
         return EXIT_RETRY;

@@ -1,12 +1,14 @@
 /*
- * Model-specific registers: a table of the ones that exist for the guest. Everything else is #GP,
- * which is what Linux expects of an MSR that a CPU doesn't have. SDM "Model-Specific Registers".
+ * Model-specific registers: tables of the ones that exist for the guest, one for every CPU and one
+ * for its vendor's own. Everything else is #GP, which is what Linux expects of an MSR that a CPU
+ * doesn't have. SDM "Model-Specific Registers", APM "MSR Cross-Reference".
  *
  * The MTRRs hold and check what the guest writes, but nothing follows from them: the memory types
  * of guest memory come from the host, through the nested page tables and the guest's PAT.
  */
 #define LOG_MODULE "msr"
 #include "virt/handlers.h"
+#include "virt/msr.h"
 #include "virt/x86.h"
 
 #include "lib/log.h"
@@ -112,7 +114,7 @@ static bool write_tsc_adjust(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 #define DEBUGCTL_LBR BIT64(0)
 #define DEBUGCTL_BTF BIT64(1)
 
-static bool read_zero(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+bool msr_read_zero(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
     (void)vcpu;
     (void)msr;
@@ -120,8 +122,7 @@ static bool read_zero(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     return true;
 }
 
-/* Registers whose every bit belongs to a hidden feature. */
-static bool write_zero(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+bool msr_write_zero(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     (void)vcpu;
     (void)msr;
@@ -322,50 +323,57 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-struct msr_entry {
-    uint32_t first, last;
-    bool (*read)(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
-    bool (*write)(struct vcpu *vcpu, uint32_t msr, uint64_t value); /* NULL: read-only */
-};
-
-/* Sorted by number for the search. */
-static const struct msr_entry table[] = {
+static const struct msr_entry common_entries[] = {
     {MSR_TSC, MSR_TSC, read_tsc, write_tsc},
-    {MSR_PLATFORM_ID, MSR_PLATFORM_ID, read_zero, NULL},
     {MSR_APIC_BASE, MSR_APIC_BASE, read_apic_base, write_apic_base},
-    {MSR_TSC_ADJUST, MSR_TSC_ADJUST, read_tsc_adjust, write_tsc_adjust},
-    {MSR_BIOS_SIGN_ID, MSR_BIOS_SIGN_ID, read_bios_sign_id, write_bios_sign_id},
     {MSR_MTRRCAP, MSR_MTRRCAP, read_mtrrcap, NULL},
     {MSR_SYSENTER_CS, MSR_SYSENTER_CS, read_backend, write_sysenter_cs},
     {MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, read_backend, write_address},
-    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_misc_enable, write_misc_enable},
-    {MSR_DEBUGCTL, MSR_DEBUGCTL, read_zero, write_debugctl},
+    {MSR_DEBUGCTL, MSR_DEBUGCTL, msr_read_zero, write_debugctl},
     {MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSMASK7, read_mtrr, write_mtrr_variable},
     {MSR_MTRR_FIX64K, MSR_MTRR_FIX64K, read_mtrr, write_mtrr_fixed},
     {MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX16K_A0000, read_mtrr, write_mtrr_fixed},
     {MSR_MTRR_FIX4K_C0000, MSR_MTRR_FIX4K_F8000, read_mtrr, write_mtrr_fixed},
     {MSR_PAT, MSR_PAT, read_backend, write_pat},
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, read_mtrr, write_mtrr_def_type},
-    {MSR_XSS, MSR_XSS, read_zero, write_zero},
+    {MSR_XSS, MSR_XSS, msr_read_zero, msr_write_zero},
     {MSR_EFER, MSR_EFER, read_backend, write_efer},
     {MSR_FS_BASE, MSR_GS_BASE, read_backend, write_address},
 };
 
-static const struct msr_entry *find(const struct vcpu *vcpu, uint32_t msr)
+static const struct msr_entry intel_entries[] = {
+    {MSR_PLATFORM_ID, MSR_PLATFORM_ID, msr_read_zero, NULL},
+    {MSR_TSC_ADJUST, MSR_TSC_ADJUST, read_tsc_adjust, write_tsc_adjust},
+    {MSR_BIOS_SIGN_ID, MSR_BIOS_SIGN_ID, read_bios_sign_id, write_bios_sign_id},
+    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_misc_enable, write_misc_enable},
+};
+
+static const struct msr_table common = {common_entries, ARRAY_SIZE(common_entries)};
+static const struct msr_table intel = {intel_entries, ARRAY_SIZE(intel_entries)};
+
+static const struct msr_entry *search(const struct msr_table *table, uint32_t msr)
 {
-    unsigned low = 0, high = ARRAY_SIZE(table);
+    unsigned low = 0, high = table->count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        if (msr > table[middle].last)
+        if (msr > table->entry[middle].last)
             low = middle + 1;
-        else if (msr < table[middle].first)
+        else if (msr < table->entry[middle].first)
             high = middle;
-        else if (msr == MSR_XSS && !vcpu->facts->xsaves)
-            return NULL;
         else
-            return &table[middle];
+            return &table->entry[middle];
     }
     return NULL;
+}
+
+static const struct msr_entry *find(const struct vcpu *vcpu, uint32_t msr)
+{
+    if (msr == MSR_XSS && !vcpu->facts->xsaves)
+        return NULL;
+    const struct msr_entry *entry = search(&common, msr);
+    if (entry)
+        return entry;
+    return search(vcpu->facts->vendor == CPU_VENDOR_AMD ? &msr_amd : &intel, msr);
 }
 
 bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)

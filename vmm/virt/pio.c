@@ -2,10 +2,12 @@
  * Port I/O: IN, OUT, INS, OUTS. A string instruction is carried out item by item, each with its
  * registers, so that a fault, a batch's end or an interrupt finds it restartable.
  *
- * Not modelled: the limit and type checks of the segments that INS and OUTS go through.
+ * VT-x gives the linear address of the first item, whose segment it has checked; a limit that later
+ * items would cross isn't looked at. AMD-V names the segment, if that: then every item is checked.
  */
 #define LOG_MODULE "pio"
 #include "virt/handlers.h"
+#include "virt/insn.h"
 #include "virt/x86.h"
 
 /* So much of a REP string is done per exit; then the loop gets to look at interrupts. */
@@ -40,13 +42,15 @@ struct string_io {
     struct vcpu *vcpu;
     const struct vexit_pio *pio;
     unsigned code_bits;
-    unsigned access; /* GWALK_* */
-    uint64_t mask;   /* of the address size */
-    uint64_t *index; /* rSI or rDI */
-    gva_t base;      /* segment base: linear address minus rSI or rDI */
-    gva_t page;      /* translation of the page used last */
+    unsigned access;        /* GWALK_* */
+    uint64_t mask;          /* of the address size */
+    uint64_t *index;        /* rSI or rDI */
+    gva_t base;             /* with linear_valid: the segment's */
+    enum vseg_name segment; /* without */
+    gva_t page;             /* translation of the page used last */
     gpa_t page_gpa;
     bool page_valid;
+    enum exit_action refusal; /* why an item failed */
 };
 
 /* Writes rCX, rSI or rDI as an instruction of the address size does. */
@@ -58,27 +62,48 @@ static void set_counter(uint64_t *reg, uint64_t mask, uint64_t value)
         *reg = value & mask;
 }
 
-static gva_t item_linear(const struct string_io *io)
+static bool refuse(struct string_io *io, enum exit_action action)
 {
-    gva_t linear = io->base + (*io->index & io->mask);
-    return io->code_bits == 64 ? linear : (uint32_t)linear;
+    io->refusal = action;
+    return false;
 }
 
-/* The guest physical address of one byte; false with an exception queued or the guest
- * stopped. */
+/* The linear addresses of an item's first and last byte, which are canonical. */
+static bool item_linear(struct string_io *io, gva_t *first, gva_t *last)
+{
+    struct vcpu *vcpu = io->vcpu;
+    struct segment_access access = {io->segment, *io->index & io->mask, io->pio->size, io->pio->in};
+    if (io->pio->linear_valid) {
+        *first = io->base + access.offset;
+    } else {
+        enum exit_action action = segment_linear(vcpu, io->code_bits, &access, first);
+        if (action != EXIT_ADVANCE)
+            return refuse(io, action);
+    }
+    *last = *first + access.size - 1;
+    if (io->code_bits != 64) {
+        *first = (uint32_t)*first;
+        *last = (uint32_t)*last;
+    }
+    if (vcpu_is_canonical(vcpu, *first) && vcpu_is_canonical(vcpu, *last))
+        return true;
+    return refuse(io, inject_exception_error(vcpu, X86_GP, 0));
+}
+
+/* The guest physical address of one byte. */
 static bool translate(struct string_io *io, gva_t linear, gpa_t *gpa)
 {
     gva_t page = align_down(linear, PAGE_SIZE);
     if (!io->page_valid || page != io->page) {
         struct gwalk_result walk = gwalk(io->vcpu, page, io->access);
         if (walk.status == GVA_FAULT)
-            inject_page_fault(io->vcpu, linear, walk.error);
-        if (walk.status == GVA_NOT_RAM)
+            return refuse(io, inject_page_fault(io->vcpu, linear, walk.error));
+        if (walk.status == GVA_NOT_RAM) {
             vcpu_stop(io->vcpu, VM_STOP_BAD_ACCESS,
                       "string I/O through a page table entry at 0x%llx, outside of RAM",
                       (unsigned long long)walk.gpa);
-        if (walk.status != GVA_OK)
-            return false;
+            return refuse(io, EXIT_STOP);
+        }
         io->page = page;
         io->page_gpa = align_down(walk.gpa, PAGE_SIZE);
         io->page_valid = true;
@@ -90,13 +115,10 @@ static bool translate(struct string_io *io, gva_t linear, gpa_t *gpa)
 /* Translates the first and the last byte: an item may lie across two pages. */
 static bool translate_item(struct string_io *io, gpa_t *first, unsigned *first_bytes, gpa_t *rest)
 {
-    gva_t linear = item_linear(io);
+    gva_t linear, last;
     unsigned size = io->pio->size;
-    gva_t last = io->code_bits == 64 ? linear + size - 1 : (uint32_t)(linear + size - 1);
-    if (!vcpu_is_canonical(io->vcpu, linear) || !vcpu_is_canonical(io->vcpu, last)) {
-        inject_exception_error(io->vcpu, X86_GP, 0);
+    if (!item_linear(io, &linear, &last))
         return false;
-    }
     unsigned in_page = PAGE_SIZE - (unsigned)(linear & (PAGE_SIZE - 1));
     *first_bytes = in_page < size ? in_page : size;
     if (!translate(io, linear, first))
@@ -125,7 +147,7 @@ static void memory_write(struct vcpu *vcpu, gpa_t gpa, const uint8_t *src, unsig
         vcpu->hooks.mmio_write(vcpu->hooks.ctx, gpa + i, 1, src[i]);
 }
 
-/* False with an exception queued or the guest stopped; the port was not touched then. */
+/* False with io->refusal set; the port was not touched then. */
 static bool string_item(struct string_io *io)
 {
     struct vcpu *vcpu = io->vcpu;
@@ -154,7 +176,24 @@ static bool string_item(struct string_io *io)
     return true;
 }
 
-static void string_begin(struct string_io *io)
+/* INS goes through ES whatever its prefixes say; in 64-bit code only FS and GS differ from DS. */
+static enum exit_action string_segment(struct string_io *io)
+{
+    io->segment = VSEG_ES;
+    if (io->pio->in)
+        return EXIT_ADVANCE;
+    io->segment = (enum vseg_name)io->pio->segment;
+    if (io->pio->segment > VSEG_GS) {
+        enum exit_action action = insn_outs_segment(io->vcpu, &io->segment);
+        if (action != EXIT_ADVANCE)
+            return action;
+    }
+    if (io->code_bits == 64 && io->segment != VSEG_FS && io->segment != VSEG_GS)
+        io->segment = VSEG_DS;
+    return EXIT_ADVANCE;
+}
+
+static enum exit_action string_begin(struct string_io *io)
 {
     struct vcpu *vcpu = io->vcpu;
     io->code_bits = vcpu_code_bits(vcpu);
@@ -162,20 +201,18 @@ static void string_begin(struct string_io *io)
     io->mask = size_mask(address_size);
     io->index = &vcpu->gpr[io->pio->in ? VGPR_RDI : VGPR_RSI];
     io->access = vcpu_data_access(vcpu) | (io->pio->in ? GWALK_WRITE : 0);
-    if (io->pio->linear_valid) {
-        io->base = io->pio->linear - (*io->index & io->mask);
-    } else if (io->code_bits != 64) {
-        /* A CPU that old doesn't tell OUTS' segment override either: DS it is. */
-        struct vseg seg;
-        vcpu->backend->seg_get(vcpu, io->pio->in ? VSEG_ES : VSEG_DS, &seg);
-        io->base = seg.base;
-    }
+    if (!io->pio->linear_valid)
+        return string_segment(io);
+    io->base = io->pio->linear - (*io->index & io->mask);
+    return EXIT_ADVANCE;
 }
 
 static enum exit_action string(struct vcpu *vcpu, const struct vexit_pio *pio)
 {
     struct string_io io = {.vcpu = vcpu, .pio = pio};
-    string_begin(&io);
+    enum exit_action action = string_begin(&io);
+    if (action != EXIT_ADVANCE)
+        return action;
     uint64_t *rcx = &vcpu->gpr[VGPR_RCX];
     bool single_step = vcpu->rflags & X86_RFLAGS_TF;
     unsigned batch = pio->rep && !single_step ? STRING_BATCH_BYTES / pio->size : 1;
@@ -185,7 +222,7 @@ static enum exit_action string(struct vcpu *vcpu, const struct vexit_pio *pio)
         if (pio->rep && (*rcx & io.mask) == 0)
             return EXIT_ADVANCE;
         if (!string_item(&io))
-            return vcpu->stopped ? EXIT_STOP : EXIT_INJECT;
+            return io.refusal;
         set_counter(io.index, io.mask, *io.index + step);
         if (pio->rep)
             set_counter(rcx, io.mask, *rcx - 1);

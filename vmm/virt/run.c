@@ -160,5 +160,6 @@ enum vm_stop vcpu_run(struct vcpu *vcpu)
         vcpu->backend->run(vcpu, &exit);
         exit_handle(vcpu, &exit);
     }
+    vcpu->backend->park(vcpu);
     return vcpu->stop;
 }

@@ -44,13 +44,19 @@ enum vm_stop {
     VM_STOP_COUNT
 };
 
+/* Whose manual the guest's CPU follows. Hygon's CPUs are AMD's in all that matters here. */
+enum cpu_vendor { CPU_VENDOR_INTEL, CPU_VENDOR_AMD, CPU_VENDOR_OTHER };
+
 /* The CPU's facts as a snapshot, so that policy code runs in host tests. */
 struct cpu_facts {
+    enum cpu_vendor vendor; /* CPUID leaf 0 */
     uint64_t tsc_hz;
     uint64_t physical_address_mask; /* guest physical address bits that exist */
     uint64_t xcr0_allowed;          /* XCR0 bits that the host CPU knows; 0 without XSAVE */
     uint64_t cr4_allowed;           /* CR4 bits that the host CPU knows */
     bool gib_pages, nx, rdtscp, invpcid, xsaves;
+    uint32_t patch_level;    /* AMD: the microcode's revision */
+    bool lfence_serializing; /* AMD: DE_CFG makes LFENCE wait for what came before it */
     void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* out: EAX EBX ECX EDX */
     void (*xsetbv)(uint64_t xcr0); /* called with a checked value only */
 };
@@ -65,6 +71,9 @@ struct vcpu_hooks {
     bool (*mmio_write)(void *ctx, gpa_t gpa, unsigned size, uint64_t value);
     bool (*mem_read)(void *ctx, gpa_t gpa, void *dst, uint64_t len); /* RAM only */
     bool (*mem_write)(void *ctx, gpa_t gpa, const void *src, uint64_t len);
+    /* Where the VMM finds the page of RAM at gpa, for ever; NULL when it isn't RAM. The guest may
+     * change it at any time. */
+    const uint8_t *(*mem_page)(void *ctx, gpa_t gpa);
     int (*irq_ack)(void *ctx); /* INTA: the vector, or -1 when the request went away */
     void (*advance)(void *ctx, vtime_t now);
     vtime_t (*next_deadline)(void *ctx); /* the nearest of all devices */
@@ -90,22 +99,30 @@ struct vcpu_history_entry {
 };
 
 #define VCPU_CPUID_BASIC    0x17 /* leaves 0 to 16h */
-#define VCPU_CPUID_EXTENDED 9    /* leaves 80000000h to 80000008h */
+#define VCPU_CPUID_EXTENDED 0x22 /* leaves 80000000h to 80000021h */
 #define VCPU_CPUID_CACHES   8
 #define VCPU_CPUID_XSAVE    8
 
 /* What CPUID answers, computed ahead: EAX EBX ECX EDX each. See cpuid.c. */
 struct vcpu_cpuid {
     uint32_t max_basic;
+    uint32_t extended_count; /* how many of extended[] the guest's CPU has */
     uint32_t basic[VCPU_CPUID_BASIC][4];
     uint32_t extended[VCPU_CPUID_EXTENDED][4];
-    uint32_t hypervisor[2][4];            /* 40000000h and 40000010h */
-    uint32_t cache[VCPU_CPUID_CACHES][4]; /* leaf 4 by subleaf */
-    uint32_t topology[3][4];              /* leaf Bh by subleaf; the last is for all higher ones */
-    uint32_t xsave[VCPU_CPUID_XSAVE][4];  /* leaf Dh by subleaf */
+    uint32_t hypervisor[2][4];                /* 40000000h and 40000010h */
+    uint32_t cache[VCPU_CPUID_CACHES][4];     /* leaf 4 by subleaf */
+    uint32_t amd_cache[VCPU_CPUID_CACHES][4]; /* leaf 8000001Dh by subleaf */
+    uint32_t topology[3][4];             /* leaf Bh by subleaf; the last is for all higher ones */
+    uint32_t xsave[VCPU_CPUID_XSAVE][4]; /* leaf Dh by subleaf */
 };
 
 #define VCPU_BACKEND_STATE_SIZE 4096
+
+/* Where the code page at a RIP was found last: see insn.c. */
+struct insn_hint {
+    gva_t tag; /* the page's address with bit 0 set; 0: unused */
+    const uint8_t *page;
+};
 
 struct vcpu {
     /* The vendor's entry code addresses these by offset: keep them first, in this order.
@@ -163,6 +180,8 @@ struct vcpu {
     uint64_t exit_count[VEXIT_KIND_COUNT];
     uint32_t history_next;
     struct vcpu_history_entry history[VCPU_HISTORY];
+    struct insn_hint insn_hint[8];
+    gva_t insn_mismatch; /* insn.c: RIP + 1 where the bytes weren't what the exit said; 0: none */
 
     _Alignas(64) uint8_t backend_state[VCPU_BACKEND_STATE_SIZE];
 };

@@ -56,7 +56,12 @@ struct vexit_pio {
     uint8_t address_size; /* string: 2, 4, 8 bytes */
     gva_t linear;         /* string: ES:rDI or segment:rSI of the first item */
     bool linear_valid;
+    /* Where linear isn't valid: OUTS' segment, an enum vseg_name, or VEXIT_SEGMENT_UNKNOWN when it
+     * must be had from the instruction's prefixes. INS has no choice. */
+    uint8_t segment;
 };
+
+#define VEXIT_SEGMENT_UNKNOWN 0xFFu
 
 struct vexit_npf {
     gpa_t gpa;
@@ -64,6 +69,9 @@ struct vexit_npf {
     bool gva_valid;
     bool write, fetch;
     bool in_page_walk; /* the access was the CPU's own walk of the guest's page tables */
+    /* The bytes at RIP, where the hardware fetched them for us: 0 to 15 of them. */
+    uint8_t insn_count;
+    const uint8_t *insn;
 };
 
 /* An event that enters the guest through its IDT. */
@@ -91,8 +99,10 @@ enum vtask_source { VTASK_CALL, VTASK_IRET, VTASK_JMP, VTASK_GATE };
 
 struct vexit {
     enum vexit_kind kind;
-    uint32_t raw_reason;        /* the hardware's own word, for reports */
-    uint8_t insn_len;           /* 0 where the hardware doesn't tell */
+    uint32_t raw_reason; /* the hardware's own word, for reports */
+    /* 0 where the hardware doesn't tell: then the operands below (cr, dr, lmsw, the source of a
+     * task switch) aren't known either, and all of it is read from the instruction's bytes. */
+    uint8_t insn_len;
     struct vevent interrupted;  /* an event whose delivery the exit broke off; NONE usually */
     uint64_t raw_qualification; /* likewise */
     union {

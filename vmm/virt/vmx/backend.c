@@ -16,11 +16,8 @@ static bool vmx_probe(struct cpu_facts *facts, const char **refusal)
 {
     uint32_t regs[4];
     cpuid(1, 0, regs);
-    if (!(regs[2] & CPUID_1_ECX_VMX)) {
-        *refusal = "this CPU has no VT-x: use one that has, or switch it on in the firmware, the "
-                   "emulator or the outer hypervisor";
+    if (!(regs[2] & CPUID_1_ECX_VMX))
         return false;
-    }
     uint64_t control;
     if (!rdmsr_safe(MSR_IA32_FEATURE_CONTROL, &control)) {
         *refusal = "CPUID shows VT-x but IA32_FEATURE_CONTROL can't be read: the outer hypervisor "
@@ -55,7 +52,7 @@ static bool vmx_cpu_enable(struct frame_source *frames, const char **refusal)
     write_cr0((read_cr0() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
     write_cr4((read_cr4() | vmx_caps.cr4_fixed0 | CR4_VMXE) & vmx_caps.cr4_fixed1);
 
-    hpa_t region = frames->alloc(frames->ctx);
+    hpa_t region = frames->alloc(frames->ctx, 1);
     if (!region) {
         *refusal = "no memory left for the VMXON region";
         return false;
@@ -108,13 +105,21 @@ static void vmx_set_deadline(struct vcpu *vcpu, uint64_t tsc)
     vmx_state(vcpu)->trust = 0;
 }
 
+/* The CPU loads all of the host's state at each exit. */
+static void vmx_park(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
 const struct backend vmx_backend = {
     .name = "VT-x",
+    .enabled = "VMXON executed successfully!",
     .probe = vmx_probe,
     .cpu_enable = vmx_cpu_enable,
     .vcpu_init = vmx_vcpu_init,
     .vcpu_reset = vmx_vcpu_reset,
     .run = vmx_run,
+    .park = vmx_park,
     .reg_get = vmx_reg_get,
     .reg_set = vmx_reg_set,
     .seg_get = vmx_seg_get,

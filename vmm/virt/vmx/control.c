@@ -103,11 +103,11 @@ static void write_host_state(const struct vmx_vcpu *state)
 bool vmx_vcpu_init(struct vcpu *vcpu, struct frame_source *frames)
 {
     struct vmx_vcpu *state = vmx_state(vcpu);
-    *state = (struct vmx_vcpu){.frames = *frames, .deadline_tsc = UINT64_MAX, .enter = vmx_launch};
+    *state = (struct vmx_vcpu){.deadline_tsc = UINT64_MAX, .enter = vmx_launch};
     state->exit_stack.vcpu = vcpu;
-    state->vmcs = frames->alloc(frames->ctx);
-    state->msr_bitmap = (uint8_t *)frames->alloc(frames->ctx);
-    if (!state->vmcs || !state->msr_bitmap || !vmx_ept_init(state))
+    state->vmcs = frames->alloc(frames->ctx, 1);
+    state->msr_bitmap = (uint8_t *)frames->alloc(frames->ctx, 1);
+    if (!state->vmcs || !state->msr_bitmap || !vmx_ept_init(state, frames))
         return false;
 
     memset(state->msr_bitmap, 0xFF, PAGE_SIZE); /* intercept all; msr_open() makes exceptions */

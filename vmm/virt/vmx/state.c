@@ -30,44 +30,6 @@ static uint64_t guest_cr(uint64_t field, uint64_t shadow_field, uint64_t mask)
     return (vmread(field) & ~mask) | (vmread(shadow_field) & mask);
 }
 
-/* DR0 to DR3 and DR6 are in no VMCS field: the guest's own stay in the CPU. */
-static uint64_t read_debug(enum vreg reg)
-{
-    switch (reg) {
-    case VREG_DR0:
-        return read_dr0();
-    case VREG_DR1:
-        return read_dr1();
-    case VREG_DR2:
-        return read_dr2();
-    case VREG_DR3:
-        return read_dr3();
-    default:
-        return read_dr6();
-    }
-}
-
-static void write_debug(enum vreg reg, uint64_t value)
-{
-    switch (reg) {
-    case VREG_DR0:
-        write_dr0(value);
-        break;
-    case VREG_DR1:
-        write_dr1(value);
-        break;
-    case VREG_DR2:
-        write_dr2(value);
-        break;
-    case VREG_DR3:
-        write_dr3(value);
-        break;
-    default:
-        write_dr6(value);
-        break;
-    }
-}
-
 uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg)
 {
     struct vmx_vcpu *state = vmx_state(vcpu);
@@ -84,8 +46,10 @@ uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg)
         return (state->interruptibility & INTERRUPTIBILITY_NMI) != 0;
     case VREG_PENDING_DB:
         return vmread(VMCS_GUEST_PENDING_DB);
-    case VREG_DR0 ... VREG_DR6:
-        return read_debug(reg);
+    case VREG_DR0 ... VREG_DR3: /* in no VMCS field, as DR6: the guest's own stay in the CPU */
+        return read_dr(reg - VREG_DR0);
+    case VREG_DR6:
+        return read_dr6();
     default:
         return plain_field[reg] ? vmread(plain_field[reg]) : 0;
     }
@@ -188,8 +152,11 @@ void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
     case VREG_PENDING_DB:
         vmwrite(VMCS_GUEST_PENDING_DB, value);
         break;
-    case VREG_DR0 ... VREG_DR6:
-        write_debug(reg, value);
+    case VREG_DR0 ... VREG_DR3:
+        write_dr(reg - VREG_DR0, value);
+        break;
+    case VREG_DR6:
+        write_dr6(value);
         break;
     default:
         if (plain_field[reg])

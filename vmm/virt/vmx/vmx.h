@@ -2,6 +2,7 @@
 #ifndef VIRT_VMX_VMX_H
 #define VIRT_VMX_VMX_H
 
+#include "virt/nested.h"
 #include "virt/vcpu.h"
 #include "virt/vmx/regs.h"
 
@@ -36,9 +37,8 @@ struct vmx_exit_stack {
 
 struct vmx_vcpu {
     hpa_t vmcs;
-    hpa_t ept_root;
+    struct nested_tables ept;
     uint8_t *msr_bitmap;
-    struct frame_source frames;
     uint64_t deadline_tsc;
     /* What the VMCS holds, so that only changes are written. */
     uint64_t loaded_rsp, loaded_rflags;
@@ -103,7 +103,7 @@ void vmx_run(struct vcpu *vcpu, struct vexit *exit);
 /* --- paging.c: EPT ------------------------------------------------------------------------------
  */
 
-bool vmx_ept_init(struct vmx_vcpu *state);
+bool vmx_ept_init(struct vmx_vcpu *state, const struct frame_source *frames);
 uint64_t vmx_eptp(const struct vmx_vcpu *state);
 bool vmx_map(struct vcpu *vcpu, const struct mapping *mapping);
 void vmx_flush(struct vcpu *vcpu);

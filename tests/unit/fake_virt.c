@@ -1,0 +1,82 @@
+/*
+ * Stand-ins for gwalk.c, insn.c, segment.c, mmio.c and task.c of virt/, which few tests of their
+ * neighbours need for real. They are weak: a test that links the real file gets the real function.
+ */
+#include "fake_backend.h"
+
+#include "virt/handlers.h"
+#include "virt/insn.h"
+#include "virt/x86.h"
+
+__attribute__((weak)) struct gwalk_result gwalk(struct vcpu *vcpu, gva_t linear, unsigned access)
+{
+    struct fake *fake = fake_of(vcpu);
+    uint32_t flags = ((access & GWALK_WRITE) ? 2u : 0) | ((access & GWALK_USER) ? 4u : 0);
+    if (align_down(linear, PAGE_SIZE) == fake->missing_page)
+        return (struct gwalk_result){.status = GVA_FAULT, .error = flags};
+    if ((access & GWALK_WRITE) && align_down(linear, PAGE_SIZE) == fake->read_only_page)
+        return (struct gwalk_result){.status = GVA_FAULT, .error = flags | 1};
+    if (align_down(linear, PAGE_SIZE) == fake->lost_table_page)
+        return (struct gwalk_result){.status = GVA_NOT_RAM, .gpa = 0x7ffff000};
+    return (struct gwalk_result){.status = GVA_OK, .gpa = linear};
+}
+
+__attribute__((weak)) unsigned vcpu_data_access(struct vcpu *vcpu)
+{
+    return vcpu_cpl(vcpu) == 3 ? GWALK_USER : 0;
+}
+
+__attribute__((weak)) bool vcpu_is_canonical(struct vcpu *vcpu, gva_t linear)
+{
+    return vcpu_code_bits(vcpu) != 64 || x86_canonical(linear);
+}
+
+__attribute__((weak)) unsigned vcpu_cpl(struct vcpu *vcpu)
+{
+    return (fake_of(vcpu)->seg[VSEG_SS].access >> 5) & 3;
+}
+
+__attribute__((weak)) unsigned vcpu_code_bits(struct vcpu *vcpu)
+{
+    struct fake *fake = fake_of(vcpu);
+    if ((fake->reg[VREG_EFER] & X86_EFER_LMA) && (fake->seg[VSEG_CS].access & VSEG_ACCESS_L))
+        return 64;
+    return (fake->seg[VSEG_CS].access & VSEG_ACCESS_DB) ? 32 : 16;
+}
+
+__attribute__((weak)) enum exit_action mmio_emulate(struct vcpu *vcpu, struct vexit *exit)
+{
+    exit->insn_len = 3;
+    fake_of(vcpu)->mmio_calls++;
+    return fake_of(vcpu)->mmio_action;
+}
+
+/* A CPU's exits have their lengths; others are plain. */
+__attribute__((weak)) enum exit_action insn_complete(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)vcpu;
+    exit->insn_len = exit->kind == VEXIT_HLT ? 1 : 2;
+    return EXIT_ADVANCE;
+}
+
+__attribute__((weak)) enum exit_action insn_outs_segment(struct vcpu *vcpu, enum vseg_name *segment)
+{
+    (void)vcpu;
+    *segment = VSEG_DS;
+    return EXIT_ADVANCE;
+}
+
+__attribute__((weak)) enum exit_action segment_linear(struct vcpu *vcpu, unsigned code_bits,
+                                                      const struct segment_access *access,
+                                                      gva_t *linear)
+{
+    (void)code_bits;
+    *linear = fake_of(vcpu)->seg[access->segment].base + access->offset;
+    return EXIT_ADVANCE;
+}
+
+__attribute__((weak)) enum exit_action task_switch_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    fake_of(vcpu)->task_switch_selector = exit->task_switch.selector;
+    return EXIT_RETRY;
+}

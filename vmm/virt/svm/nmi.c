@@ -1,0 +1,99 @@
+/*
+ * NMIs. AMD-V injects one but doesn't say when the guest is ready for the next: that is when its
+ * handler's IRET has run. So the IRET is intercepted while NMIs are blocked; the exit comes before
+ * it runs, so that one instruction has still to be let through. Mostly the next exit, whatever it
+ * is, comes behind it. Where an NMI waits, a single-step trap of ours ends the guest's turn right
+ * there; the same trap ends an STI's or MOV SS's shadow, which an NMI must not enter.
+ *
+ * A stepped instruction that pushes RFLAGS would show the guest our TF. An IRET doesn't, and one in
+ * a shadow behind which an NMI waits is rare enough.
+ */
+#include "virt/svm/svm.h"
+
+#include "hw/cpu.h"
+
+#define RFLAGS_TF BIT64(8)
+#define DR6_BS    BIT64(14)
+
+#define VECTOR_DB 1
+
+static void intercept_iret(struct svm_vcpu *state, bool wanted)
+{
+    struct vmcb_control *control = &state->vmcb->control;
+    if (wanted)
+        control->intercept_3 |= INTERCEPT_IRET;
+    else
+        control->intercept_3 &= ~INTERCEPT_IRET;
+    svm_dirty(state, CLEAN_INTERCEPTS);
+}
+
+void svm_nmi_set_blocked(struct svm_vcpu *state, bool blocked)
+{
+    state->nmi_blocked = blocked;
+    state->iret_seen = false;
+    intercept_iret(state, blocked);
+}
+
+void svm_nmi_injected(struct svm_vcpu *state)
+{
+    svm_nmi_set_blocked(state, true);
+}
+
+void svm_nmi_want(struct vcpu *vcpu, bool wanted)
+{
+    struct svm_vcpu *state = svm_state(vcpu);
+    state->nmi_wanted = wanted;
+    state->changed = true;
+}
+
+/* Behind an event's injection the trap would lie in its handler, with our TF on the guest's stack:
+ * the NMI waits for the next exit instead. */
+void svm_nmi_before_entry(struct vcpu *vcpu)
+{
+    struct svm_vcpu *state = svm_state(vcpu);
+    bool in_the_way = state->nmi_blocked ? state->iret_seen : vcpu->int_shadow != 0;
+    if (!state->nmi_wanted || !in_the_way || vcpu->inject.type != VEVENT_NONE)
+        return;
+    state->stepping = true;
+    state->step_tf = vcpu->rflags & RFLAGS_TF;
+    state->step_dr6 = state->vmcb->save.dr6;
+    vcpu->rflags |= RFLAGS_TF;
+}
+
+/* Our trap came. What belongs to the guest of it, a breakpoint or a step of its own, goes on. */
+static void end_step(struct vcpu *vcpu, struct vexit *exit)
+{
+    struct svm_vcpu *state = svm_state(vcpu);
+    uint64_t others = state->vmcb->save.dr6 & ~state->step_dr6 & ~DR6_BS;
+    if (!state->iret_seen) /* an IRET has loaded the guest's own TF */
+        vcpu->rflags = (vcpu->rflags & ~RFLAGS_TF) | state->step_tf;
+    if (state->nmi_blocked)
+        svm_nmi_set_blocked(state, false);
+    if (state->step_tf)
+        return;
+    svm_reg_set(vcpu, VREG_DR6, state->step_dr6 | others);
+    exit->exception_address = others;
+    if (!others)
+        exit->kind = VEXIT_NMI_WINDOW;
+}
+
+void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    struct svm_vcpu *state = svm_state(vcpu);
+    bool stepped = state->stepping && exit->kind == VEXIT_EXCEPTION &&
+                   exit->exception.vector == VECTOR_DB && (exit->exception_address & DR6_BS);
+    if (stepped) {
+        end_step(vcpu, exit);
+    } else if (state->stepping) { /* something else came first: try again */
+        vcpu->rflags = (vcpu->rflags & ~RFLAGS_TF) | state->step_tf;
+        state->changed = true;
+    }
+    state->stepping = false;
+    if (exit->raw_reason == EXIT_IRET) {
+        intercept_iret(state, false);
+        state->iret_seen = true;
+        state->iret_rip = vcpu->rip;
+    } else if (state->iret_seen && vcpu->rip != state->iret_rip) {
+        svm_nmi_set_blocked(state, false);
+    }
+}

@@ -1,0 +1,130 @@
+/* What the files of virt/svm share; nobody else includes this. */
+#ifndef VIRT_SVM_SVM_H
+#define VIRT_SVM_SVM_H
+
+#include "virt/nested.h"
+#include "virt/svm/regs.h"
+#include "virt/vcpu.h"
+
+/* --- caps.c: what this CPU's AMD-V can do ----------------------------------------------------- */
+
+struct svm_caps {
+    bool nrip_save, decode_assists, flush_by_asid, rdpru, invlpgb;
+    uint32_t clean; /* CLEAN_ALL, or 0 where the CPU has no clean bits */
+    uint32_t asids; /* ASIDs 1 to asids - 1 are for guests */
+};
+
+/* Reads CPUID. NULL, or the sentence that names the missing feature. APM "SVM Revision and Feature
+ * Identification". */
+const char *svm_caps_read(struct svm_caps *caps);
+
+extern struct svm_caps svm_caps;
+
+/* --- the vCPU's AMD-V state ------------------------------------------------------------------- */
+
+struct svm_vcpu {
+    struct vmcb *vmcb;
+    /* The CPU holds the guest's FS, GS, LDTR, TR and MSRs of the system calls, and GIF is 0: true
+     * from an entry on until svm_park(). */
+    bool guest_live;
+    bool changed;   /* the next entry has more to write than the general registers */
+    uint32_t dirty; /* CLEAN_* of what was written since the last exit */
+    bool flush;     /* the guest's translations are to be dropped at the next entry */
+    uint64_t pending_db;
+    uint64_t cr4; /* as the guest sees it */
+    struct nested_tables npt;
+    uint8_t *msrpm;
+
+    /* NMIs: see nmi.c. */
+    bool nmi_wanted, nmi_blocked;
+    bool iret_seen; /* the IRET at iret_rip is about to end the blocking */
+    uint64_t iret_rip;
+    bool stepping; /* RFLAGS.TF is ours; the guest's own and its DR6: */
+    uint64_t step_tf, step_dr6;
+};
+
+_Static_assert(sizeof(struct svm_vcpu) <= VCPU_BACKEND_STATE_SIZE, "enlarge the backend's state");
+
+static inline struct svm_vcpu *svm_state(struct vcpu *vcpu)
+{
+    return (struct svm_vcpu *)vcpu->backend_state;
+}
+
+/* Tells the next entry that fields of these CLEAN_* groups were written. */
+static inline void svm_dirty(struct svm_vcpu *state, uint32_t groups)
+{
+    state->dirty |= groups;
+    state->changed = true;
+}
+
+/* --- instructions ----------------------------------------------------------------------------- */
+
+static inline void vmload(hpa_t vmcb)
+{
+    __asm__ volatile("vmload %%rax" : : "a"(vmcb) : "memory");
+}
+
+static inline void vmsave(hpa_t vmcb)
+{
+    __asm__ volatile("vmsave %%rax" : : "a"(vmcb) : "memory");
+}
+
+static inline void clgi(void)
+{
+    __asm__ volatile("clgi" : : : "memory");
+}
+
+static inline void stgi(void)
+{
+    __asm__ volatile("stgi" : : : "memory");
+}
+
+/* entry.asm: loads the guest's general registers but RAX and RSP, which lie in the VMCB, and runs
+ * it until an exit. GIF must be 0 and is so afterwards. */
+void svm_enter(struct vcpu *vcpu, hpa_t vmcb);
+
+/* --- backend.c -------------------------------------------------------------------------------- */
+
+extern hpa_t svm_host_vmcb; /* what VMSAVE keeps of the host's own state */
+
+/* --- control.c -------------------------------------------------------------------------------- */
+
+bool svm_vcpu_init(struct vcpu *vcpu, struct frame_source *frames);
+void svm_vcpu_reset(struct vcpu *vcpu);
+void svm_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes);
+
+/* --- state.c: guest registers ----------------------------------------------------------------- */
+
+uint64_t svm_reg_get(struct vcpu *vcpu, enum vreg reg);
+void svm_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value);
+void svm_seg_get(struct vcpu *vcpu, enum vseg_name name, struct vseg *seg);
+void svm_seg_set(struct vcpu *vcpu, enum vseg_name name, const struct vseg *seg);
+
+/* --- nmi.c: what AMD-V leaves to software about NMIs ------------------------------------------ */
+
+/* An NMI is being injected: the guest takes no other one until its IRET. */
+void svm_nmi_injected(struct svm_vcpu *state);
+void svm_nmi_set_blocked(struct svm_vcpu *state, bool blocked);
+void svm_nmi_want(struct vcpu *vcpu, bool wanted);
+/* Before an entry with state->changed: sets the trap that a wanted NMI waits for. */
+void svm_nmi_before_entry(struct vcpu *vcpu);
+/* After each exit while there is something to watch (nmi_blocked or stepping); may turn the exit
+ * into VEXIT_NMI_WINDOW. */
+void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit);
+
+/* --- exit.c ----------------------------------------------------------------------------------- */
+
+void svm_run(struct vcpu *vcpu, struct vexit *exit);
+void svm_park(struct vcpu *vcpu);
+
+/* --- paging.c: nested paging ------------------------------------------------------------------ */
+
+bool svm_npt_init(struct svm_vcpu *state, const struct frame_source *frames, bool gib_pages);
+bool svm_map(struct vcpu *vcpu, const struct mapping *mapping);
+void svm_flush(struct vcpu *vcpu);
+
+/* --- dump.c ----------------------------------------------------------------------------------- */
+
+void svm_dump(struct vcpu *vcpu, uint64_t error);
+
+#endif
