@@ -1,0 +1,169 @@
+"""docs/BENCHMARKS.md, from the figures of tests/bench/bench.py."""
+
+from platforms import GUEST_MEGS
+
+PORT_ROWS = 12
+CONSOLES = ("quiet", "verbose", "quiet, nolapic")
+STAGES = ("power-on to stage 2 (the BIOS, and the boot sector)",
+          "stage 2 to all files in memory (BIOS disk services)",
+          "files in memory to virtualization on",
+          "virtualization on to the guest's first instruction")
+INSTRUCTIONS = (("cpuid", "CPUID, leaf 0"),
+                ("port-3FD", "IN from COM1's line status"),
+                ("port-80", "IN from a port without a device"),
+                ("msr-1B", "RDMSR of IA32_APIC_BASE"),
+                ("hlt", "HLT, later than the timer was due (handler included)"))
+
+REPORT = """\
+# Benchmarks
+
+Written by `make bench`; do not edit. One run measures all of it, on two emulated machines whose
+time is instructions:
+
+{machines}
+
+The kernel is Debian's `{kernel}`. Bare metal and pxHV boot from the same stick by the same stage 2;
+on the bare one, [tests/bench/bare.c](../tests/bench/bare.c) takes the VMM's place and enters the
+same kernel at the same instruction in the same state. The guest and the bare machine have
+{megs} MiB each. "Init" is the first instruction of the first program; a tick while the CPU is
+halted counts like any other.
+
+## Power-on to init
+
+{power_on}
+
+The goal on AMD-V is 1.10 with a quiet console.{qemu_kernel} A ratio below 1 comes from what the
+guest's PC doesn't have: on the bare machine Linux measures the local APIC's timer for 100 ms, and
+on VT-x it waits for a UART that sends at 115200 baud; pxHV's serial line hands bytes on as they
+come. `nolapic` makes the bare machine do without its APIC too.
+
+## Kernel entry to init
+
+{kernel_entry}
+
+## Exits of these boots
+
+{exits}
+
+## Accesses by port
+
+The busiest; the guest's writes and reads together.
+
+{ports}
+
+## Ticks for one exit
+
+The whole round trip: the instruction, the exit, pxHV, the entry, and the loop around it, which is
+{loops} with a NOP in it.
+
+{instructions}
+
+Without the loop a CPUID round trip is {trips} ticks; the goals are 200 on VT-x and 250 on AMD-V.
+
+## virtio-blk
+
+Ticks for a MiB, past the page cache, in requests of a MiB; the disk is in pxHV's memory.
+
+{disk}
+
+## Power-on to the guest
+
+Milliseconds of emulated time, the quiet boot's.
+
+{stages}
+
+## Size
+
+| | bytes |
+|---|---|
+| code (.text), both vendors | {size[text]:,} |
+| constants (.rodata) | {size[rodata]:,} |
+| data (.data) | {size[data]:,} |
+| zeroed (.bss, with stacks) | {bss:,} |
+{resident}
+"""
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head)] + rows
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def ratios(results, bare, pxhv):
+    rows = [[platform.name, console, f"{boot[bare]:,}", f"{boot[pxhv]:,}",
+             f"{boot[pxhv] / boot[bare]:.3f}"]
+            for platform, result in results.items()
+            for console in CONSOLES for boot in [result[console]]]
+    return table(["", "kernel's options", "bare metal", "pxHV", "ratio"], rows)
+
+
+def counts(results, what, head, most=None):
+    """A column for each boot; the rows by their sum, the busiest first."""
+    boots = {f"{platform.name}, {console}": result[console][what]
+             for platform, result in results.items() for console in ("quiet", "verbose")}
+    names = sorted({name for boot in boots.values() for name in boot},
+                   key=lambda name: -sum(boot.get(name, 0) for boot in boots.values()))
+    rows = [[name] + [f"{boot[name]:,}" if name in boot else "" for boot in boots.values()]
+            for name in names[:most]]
+    if most is None:
+        rows.append(["all"] + [f"{sum(boot.values()):,}" for boot in boots.values()])
+    return table([head] + list(boots), rows)
+
+
+def exits(results):
+    names = [f"{platform.name}, {where}" for platform in results for where in ("bare", "pxHV")]
+    rows = []
+    for key, text in INSTRUCTIONS:
+        pairs = [result["exits"][key] for result in results.values()]
+        rows.append([text] + [f"{ticks:,.1f}" if key != "hlt" else f"{ticks:,.0f}"
+                              for pair in pairs for ticks in pair])
+    return table(["instruction"] + names, rows)
+
+
+def stages(results):
+    """The times of the stages' ends, as differences."""
+    columns = []
+    for result in results.values():
+        ends = result["quiet"]["stages"]
+        columns.append([end - begin for begin, end in zip([0] + ends, ends)])
+    rows = [[text] + [f"{us / 1000:,.1f}" for us in times]
+            for text, *times in zip(STAGES, *columns)]
+    return table([""] + [platform.name for platform in results], rows)
+
+
+def each(results, text):
+    """text(result) for each platform, named: "5.0 on VT-x and 5.0 on AMD-V"."""
+    return " and ".join(f"{text(result)} on {platform.name}"
+                        for platform, result in results.items())
+
+
+def qemu_kernel(results):
+    for platform, result in results.items():
+        if "qemu_kernel" in result:
+            bare, pxhv = result["qemu_kernel"], result["quiet"]["pxhv"]
+            return (f" QEMU's own loader (`-kernel`, no disk to\nread) brings the bare {platform.name} "
+                    f"machine to a quiet init in {bare:,} ticks: the ratio to that is\n"
+                    f"{pxhv / bare:.3f}.")
+    return ""
+
+
+def write_report(results, size, kernel):
+    machines = "\n".join(f"- **{platform.name}**: {platform.machine}, {platform.hz:,} ticks a second."
+                         for platform in results)
+    disk = table([""] + [platform.name for platform in results],
+                 [[way] + [f"{result['disk'][way]:,.0f}" for result in results.values()]
+                  for way in ("read", "write")])
+    resident = "\n".join(
+        f"| resident beside a {GUEST_MEGS} MiB guest, {platform.name} | "
+        f"{result['quiet']['resident_kib'] * 1024:,} |" for platform, result in results.items())
+    return REPORT.format(
+        machines=machines, kernel=kernel, megs=GUEST_MEGS,
+        power_on=ratios(results, "bare", "pxhv"),
+        kernel_entry=ratios(results, "bare_kernel", "pxhv_kernel"),
+        qemu_kernel=qemu_kernel(results), exits=counts(results, "exits", "kind"),
+        ports=counts(results, "ports", "port", PORT_ROWS), instructions=exits(results),
+        loops=each(results, lambda result: f"{result['exits']['nop'][0]:.1f}"),
+        trips=each(results, lambda result: "{:.1f}".format(
+            result["exits"]["cpuid"][1] - result["exits"]["nop"][1])),
+        disk=disk, stages=stages(results), size=size,
+        bss=size.get("bss", 0) + size.get("stacks", 0), resident=resident)
