@@ -292,6 +292,7 @@ boot-test: all $(TINY) | $(BOCHS) need-pytest need-pexpect
 
 
 include tests/bench/bench.mk
+include tests/nested/nested.mk
 
 TEST_PARTS := check unit fuzz-replay boot
 test: test-parts

@@ -1,0 +1,113 @@
+"""The chain of machines of `make test-nested` and its two serial lines.
+
+QEMU TCG emulates a PC with AMD-V; Debian's Linux with kvm_amd is what a user's laptop would run; its
+QEMU runs pxHV under KVM; pxHV runs the demo guest. The KVM host's console is the first serial line
+of the emulated PC, pxHV's and the demo guest's console the second.
+"""
+
+import os
+import re
+import socket
+import subprocess
+
+import pexpect
+from pexpect import fdpexpect
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+PLATFORM = "AMD-V of QEMU TCG, nested by KVM"
+
+# What a person types on a laptop whose KVM nests, but for where the serial line and the monitor go.
+QEMU_UNDER_KVM = ("qemu-system-x86_64 -accel kvm -cpu host -M pc -m 1024 -display none -nic none "
+                  "-drive file=/dev/vda,format=raw,if=ide -serial /dev/ttyS1 "
+                  "-monitor pipe:/tmp/monitor")
+
+
+class Line:
+    """One serial line: what came, and commands for the shell at its other end."""
+
+    def __init__(self, name, connection, prompt, timeout):
+        self.name = name
+        self.prompt = prompt
+        self.log = ""
+        self.line = fdpexpect.fdspawn(connection, timeout=timeout, encoding="utf-8",
+                                      codec_errors="replace")
+        self.line.logfile_read = self
+
+    # pexpect's log file: keeps all that came.
+    def write(self, text):
+        self.log += text
+
+    def flush(self):
+        pass
+
+    def expect(self, pattern, timeout=-1):
+        self.line.expect(pattern, timeout=timeout)
+        return self.line.match
+
+    def shell(self, command, timeout=120):
+        """What a command prints."""
+        self.line.send(command + "\n")
+        self.expect(re.escape(command[-20:]) + r"\r*\n", timeout)
+        self.expect(re.escape(self.prompt), timeout)
+        # The shell asks the terminal where the cursor is: not the command's words.
+        return self.line.before.replace("\r", "").replace("\x1b[6n", "")
+
+
+class Chain:
+    """The emulated PC with its Linux; `kvm_host` and `guest` are the lines."""
+
+    def __init__(self, image, initrd, timeout=240):
+        ours, theirs = zip(socket.socketpair(), socket.socketpair())
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-M", "q35",
+                   "-m", "3G", "-display", "none", "-nic", "none", "-monitor", "none",
+                   "-no-reboot", "-kernel", os.path.join(BUILD, "guest", "vmlinuz"),
+                   "-initrd", initrd, "-append", "console=ttyS0 quiet",
+                   "-drive", f"file={image},format=raw,if=virtio,snapshot=on"]
+        for number, end in enumerate(theirs):
+            command += ["-chardev", f"socket,id=line{number},fd={end.fileno()}",
+                        "-serial", f"chardev:line{number}"]
+        self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True,
+                                     pass_fds=[end.fileno() for end in theirs])
+        for end in theirs:
+            end.close()
+        self.sockets = ours
+        self.kvm_host = Line("KVM host", ours[0], "kvm-host # ", timeout)
+        self.guest = Line("pxHV and its guest", ours[1], "/ # ", timeout)
+
+    def start_pxhv(self):
+        """In the background, so that the KVM host's shell stays free for questions."""
+        self.kvm_host.shell("mkfifo /tmp/monitor.in /tmp/monitor.out")
+        self.kvm_host.shell(f"{QEMU_UNDER_KVM} >/tmp/qemu.log 2>&1 & pxhv=$!")
+
+    def report(self):
+        """For a failure: the platform and the end of what each of them said."""
+        parts = [f"--- platform: {PLATFORM}"]
+        for line in (self.guest, self.kvm_host):
+            parts.append(f"--- serial line of {line.name}\n{line.log[-3000:]}")
+        try:
+            parts.append(self.kvm_host.shell("dmesg | tail -n 30; cat /tmp/qemu.log", timeout=20))
+        except (pexpect.TIMEOUT, pexpect.EOF, OSError):
+            parts.append("the KVM host's shell doesn't answer")
+        return "\n".join(parts)
+
+    def wait_for_end(self, timeout=120):
+        """The emulator's exit status, None when it does not end."""
+        try:
+            self.kvm_host.line.expect(pexpect.EOF, timeout=timeout)
+        except pexpect.TIMEOUT:
+            return None
+        except OSError:
+            pass
+        try:
+            return self.qemu.wait(10)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self):
+        if self.qemu.poll() is None:
+            self.qemu.kill()
+        self.qemu.communicate()
+        for end in self.sockets:
+            end.close()
