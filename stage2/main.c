@@ -40,6 +40,7 @@ static void fill_boot_info(struct boot_info *info, const struct memmap *map)
     info->magic = BOOT_INFO_MAGIC;
     info->version = BOOT_INFO_VERSION;
     info->size_bytes = sizeof(*info);
+    info->loader = BOOT_LOADER_BIOS;
     info->serial_port = console_serial_port();
     info->rsdp = firmware_find_rsdp();
     info->config_address = LAYOUT_CONFIG;

@@ -1,5 +1,5 @@
 /*
- * What a boot loader hands to the VMM: our stage 2 today, the multiboot2 entry later. Written by
+ * What a boot loader hands to the VMM: our stage 2 on a BIOS, our UEFI program, GRUB. Written by
  * 32-bit code and read by 64-bit code, so every field has a fixed width and natural alignment.
  */
 #ifndef LIB_BOOT_INFO_H
@@ -8,7 +8,7 @@
 #include "lib/types.h"
 
 #define BOOT_INFO_MAGIC      0x56487870u /* "pxHV" */
-#define BOOT_INFO_VERSION    1u
+#define BOOT_INFO_VERSION    2u
 #define BOOT_INFO_MAX_MEMORY 128
 #define BOOT_INFO_MAX_FILES  16
 #define BOOT_INFO_NAME_SIZE  128
@@ -46,7 +46,12 @@ struct boot_screen {
     uint32_t bits_per_pixel;
     uint32_t cursor_row; /* text: where the loader's output ended */
     uint64_t address;
+    /* Framebuffer of 15 to 32 bits a pixel: where a colour's bits lie in a pixel, and how many. */
+    uint8_t red_shift, red_bits, green_shift, green_bits, blue_shift, blue_bits;
+    uint8_t reserved[2];
 };
+
+enum boot_loader { BOOT_LOADER_BIOS = 1, BOOT_LOADER_UEFI = 2, BOOT_LOADER_MULTIBOOT2 = 3 };
 
 struct boot_info {
     uint32_t magic;
@@ -60,8 +65,11 @@ struct boot_info {
     uint64_t config_size_bytes;
     uint64_t vmm_base; /* what the VMM's ELF segments occupy, .bss included */
     uint64_t vmm_size_bytes;
-    uint64_t tsc_stage2; /* TSC when stage 2 began: 0 where unknown */
-    uint64_t tsc_loaded; /* TSC when the files were in memory */
+    uint64_t tsc_stage2;  /* TSC when stage 2 began: 0 where unknown */
+    uint64_t tsc_loaded;  /* TSC when the files were in memory */
+    uint64_t log_address; /* what the loader has said so far, as text; 0: not kept */
+    uint32_t log_size_bytes;
+    uint32_t loader; /* enum boot_loader */
     struct boot_screen screen;
     struct boot_memory memory[BOOT_INFO_MAX_MEMORY]; /* sorted by base, not overlapping */
     struct boot_file files[BOOT_INFO_MAX_FILES];     /* each name once */
