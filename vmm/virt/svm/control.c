@@ -15,18 +15,19 @@
 
 /*
  * What the guest can't do alone. Not intercepted, because the CPU does it right for the guest: task
- * switches, CR2, CR3 and CR8, debug registers, INVLPG, RSM (#UD outside of SMM), IRET but after an
- * NMI, and writes of CR0 that change TS and MP alone.
+ * switches, CR2, CR3 and CR8, debug registers, INVLPG, RSM (#UD outside of SMM), and IRET but after
+ * an NMI. All writes of CR0 are: the selective intercept would spare those of TS and MP alone,
+ * which no kernel makes often, and QEMU's TCG overlooks the upper half of CR0 there.
  */
 static void write_intercepts(struct vmcb_control *control)
 {
-    control->intercept_cr = INTERCEPT_CR_WRITE(4);
+    control->intercept_cr = INTERCEPT_CR_WRITE(0) | INTERCEPT_CR_WRITE(4);
     /* #DB and #AC can loop inside the CPU's own delivery for ever; #MC is the host's. */
     control->intercept_exceptions = BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC);
-    control->intercept_3 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CR0_SEL |
-                           INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT |
-                           INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR |
-                           INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN;
+    control->intercept_3 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
+                           INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
+                           INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE |
+                           INTERCEPT_SHUTDOWN;
     control->intercept_4 =
         INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
         INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT |

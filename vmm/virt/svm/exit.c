@@ -254,8 +254,6 @@ static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
         decode_npf(exit, vmcb);
     } else if (code < EXIT_CR_WRITE + 16) {
         decode_cr(exit, vmcb, code >= EXIT_CR_WRITE, code & 15);
-    } else if (code == EXIT_CR0_SEL_WRITE) {
-        decode_cr(exit, vmcb, true, 0);
     } else if (code >= EXIT_EXCEPTION && code < EXIT_EXCEPTION + 32) {
         decode_exception(exit, vmcb, (uint8_t)(code - EXIT_EXCEPTION));
     } else if (code == EXIT_FERR_FREEZE) {
@@ -263,7 +261,7 @@ static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
         decode_exception(exit, vmcb, VECTOR_MF);
     } else if (code == EXIT_IRET) {
         exit->kind = VEXIT_NMI_WINDOW; /* svm_nmi_after_exit() has seen it: the guest goes on */
-    } else if (code == EXIT_INVALID) {
+    } else if ((uint32_t)code == EXIT_INVALID) {
         exit->kind = VEXIT_ENTRY_FAILED;
         exit->entry_error = 0;
     } else {
