@@ -80,11 +80,12 @@ static void take_flush(struct svm_vcpu *state)
         return;
     }
     /* A new ASID has no translations; when they are used up, all start again. */
-    control->asid++;
-    if (control->asid >= svm_caps.asids) {
-        control->asid = 1;
+    state->asid++;
+    if (state->asid >= svm_caps.asids) {
+        state->asid = 1;
         control->tlb_control = TLB_CONTROL_FLUSH_ALL;
     }
+    control->asid = state->asid;
     state->dirty |= CLEAN_ASID;
 }
 
@@ -263,7 +264,7 @@ static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
         decode_exception(exit, vmcb, VECTOR_MF);
     } else if (code == EXIT_IRET) {
         exit->kind = VEXIT_NMI_WINDOW; /* svm_nmi_after_exit() has seen it: the guest goes on */
-    } else if (code == EXIT_INVALID) {
+    } else if ((uint32_t)code == EXIT_INVALID) {
         exit->kind = VEXIT_ENTRY_FAILED;
         exit->entry_error = 0;
     } else {

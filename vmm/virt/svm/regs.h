@@ -145,7 +145,9 @@ enum svm_exit_code {
     EXIT_TLBSYNC = 0xA4,
     EXIT_NPF = 0x400
 };
-#define EXIT_INVALID UINT64_MAX /* VMRUN found the VMCB inconsistent */
+/* VMRUN found the VMCB inconsistent: -1, of which an outer hypervisor or an emulator may fill in
+ * the lower half alone. */
+#define EXIT_INVALID UINT32_MAX
 
 /* EXITINFO1 of an IOIO exit, "IOIO Intercept Information" */
 #define IOIO_IN            BIT64(0)
