@@ -17,7 +17,8 @@ static void the_first_entry_finds_a_guest_behind_reset(void **state)
     assert_int_equal(vmcb->save.cr4, 0x40); /* MCE, nor that */
     assert_int_equal(svm_backend.reg_get(cpu, VREG_EFER), 0);
     assert_int_equal(svm_backend.reg_get(cpu, VREG_CR4), 0);
-    assert_int_equal(vmcb->control.intercept_cr, 1u << 4 | 1u << 20);
+    assert_int_equal(vmcb->control.intercept_cr & 1u << 4, 1u << 4); /* reads show no MCE */
+    assert_int_equal(vmcb->control.intercept_cr & 1u << 20, 1u << 20);
     assert_int_equal(vmcb->control.intercept_exceptions, 1u << 1 | 1u << 17 | 1u << 18);
     assert_int_equal(vmcb->control.intercept_4 & 1, 1); /* VMRUN, or the CPU refuses */
     assert_int_equal(vmcb->control.np_enable, 1);
@@ -69,7 +70,7 @@ static void reads_of_cr4_exit_only_while_it_differs(void **state)
     svm_backend.reg_set(cpu, VREG_CR4, 0x20);
     const struct vmcb *vmcb = rig_run();
     assert_int_equal(vmcb->save.cr4, 0x20);
-    assert_int_equal(vmcb->control.intercept_cr, 1u << 20);
+    assert_int_equal(vmcb->control.intercept_cr & (1u << 20 | 1u << 4), 1u << 20);
 }
 
 static void cpl_is_that_of_ss(void **state)
@@ -200,7 +201,7 @@ static void one_asid_alone_is_flushed_each_time(void **state)
 
 static void writes_that_drop_translations_flush(void **state)
 {
-    static const enum vreg regs[] = {VREG_CR0, VREG_CR3, VREG_CR4, VREG_EFER};
+    static const enum vreg regs[] = {VREG_CR3, VREG_CR4, VREG_EFER};
     (void)state;
     rig_guest(NP | FLUSH, 16);
     rig_run();
@@ -208,6 +209,22 @@ static void writes_that_drop_translations_flush(void **state)
         svm_backend.reg_set(cpu, regs[i], svm_backend.reg_get(cpu, regs[i]));
         assert_int_equal(rig_run()->control.tlb_control, 3);
         assert_int_equal(rig_run()->control.tlb_control, 0);
+    }
+}
+
+static void cr0_flushes_but_for_the_bits_of_the_fpu(void **state)
+{
+    static const uint32_t flushing[] = {1u << 0, 1u << 16, 1u << 30, 1u << 31};
+    (void)state;
+    rig_guest(NP | FLUSH, 16);
+    rig_run();
+    svm_backend.reg_set(cpu, VREG_CR0, 0x6000003E); /* MP, EM, TS, NE */
+    const struct vmcb *vmcb = rig_run();
+    assert_int_equal(vmcb->save.cr0, 0x6000003E);
+    assert_int_equal(vmcb->control.tlb_control, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(flushing); i++) {
+        svm_backend.reg_set(cpu, VREG_CR0, svm_backend.reg_get(cpu, VREG_CR0) ^ flushing[i]);
+        assert_int_equal(rig_run()->control.tlb_control, 3);
     }
 }
 
@@ -332,6 +349,7 @@ int main(void)
         cmocka_unit_test(then_each_flush_takes_the_next_asid),
         cmocka_unit_test(one_asid_alone_is_flushed_each_time),
         cmocka_unit_test(writes_that_drop_translations_flush),
+        cmocka_unit_test(cr0_flushes_but_for_the_bits_of_the_fpu),
         cmocka_unit_test(short_exits_leave_the_guests_state_in_the_cpu),
         cmocka_unit_test(the_hosts_own_events_and_sleep_find_the_hosts_state),
         cmocka_unit_test(registers_of_vmload_are_read_from_a_parked_guest),

@@ -48,7 +48,7 @@ static void exits_have_neutral_names(void **state)
         {0x61, VEXIT_HOST_NMI},
         {0x63, VEXIT_INIT},
         {0x64, VEXIT_IRQ_WINDOW},
-        {0x65, VEXIT_CR_WRITE},
+        {0x10, VEXIT_CR_WRITE},
         {0x6F, VEXIT_RDPMC},
         {0x72, VEXIT_CPUID},
         {0x76, VEXIT_INVD},
@@ -186,11 +186,11 @@ static void with_them_a_mov_names_its_register(void **state)
     assert_int_equal(exit->insn_len, 3);
     assert_int_equal(exit->cr.cr, 4);
     assert_int_equal(exit->cr.gpr, 13);
-    exit = exit_of(0x65);
+    exit = exit_of(0x10);
     assert_int_equal(exit->insn_len, 3);
     assert_int_equal(exit->cr.cr, 0);
     report.info_1 = 0; /* LMSW, which no register is told of */
-    assert_int_equal(exit_of(0x65)->insn_len, 0);
+    assert_int_equal(exit_of(0x10)->insn_len, 0);
 }
 
 /* --- nested page faults ----------------------------------------------------------------------- */

@@ -145,8 +145,8 @@ enum svm_exit_code {
     EXIT_TLBSYNC = 0xA4,
     EXIT_NPF = 0x400
 };
-/* VMRUN found the VMCB inconsistent: -1, of which an outer hypervisor or an emulator may fill in
- * the lower half alone. */
+/* VMRUN found the VMCB inconsistent: -1. QEMU's TCG stores the low half of it, so that is compared.
+ */
 #define EXIT_INVALID UINT32_MAX
 
 /* EXITINFO1 of an IOIO exit, "IOIO Intercept Information" */
