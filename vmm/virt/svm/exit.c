@@ -80,11 +80,12 @@ static void take_flush(struct svm_vcpu *state)
         return;
     }
     /* A new ASID has no translations; when they are used up, all start again. */
-    control->asid++;
-    if (control->asid >= svm_caps.asids) {
-        control->asid = 1;
+    state->asid++;
+    if (state->asid >= svm_caps.asids) {
+        state->asid = 1;
         control->tlb_control = TLB_CONTROL_FLUSH_ALL;
     }
+    control->asid = state->asid;
     state->dirty |= CLEAN_ASID;
 }
 
