@@ -32,7 +32,7 @@ halted counts like any other.
 
 {power_on}
 
-The goal on AMD-V is 1.10 with a quiet console.{qemu_kernel} A ratio below 1 comes from what the
+The goal is 1.10 with a quiet console.{qemu_kernel} A ratio below 1 comes from what the
 guest's PC doesn't have: on the bare machine Linux measures the local APIC's timer for 100 ms, and
 on VT-x it waits for a UART that sends at 115200 baud; pxHV's serial line hands bytes on as they
 come. `nolapic` makes the bare machine do without its APIC too.
@@ -47,7 +47,10 @@ come. `nolapic` makes the bare machine do without its APIC too.
 
 ## Accesses by port
 
-The busiest; the guest's writes and reads together.
+The busiest; the guest's writes and reads together. A byte on the console is two: 3F8h and 3FDh.
+20h, 21h and 40h are ticks of Linux's timer, 80h its pause behind a write to such an old device;
+reading 42h it measures the TSC of a CPU that doesn't announce its frequency, until it is sure of it
+to 500 parts in a million.
 
 {ports}
 
