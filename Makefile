@@ -73,7 +73,7 @@ VMM_ASM := $(call find,vmm,*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/%.o) $(VMM_ASM:%.asm=$(BUILD)/%.asm.o)
 VMM_CLANG_OBJ := $(VMM_C:%.c=$(BUILD)/clang/%.o)
 
-STAGE2_C := $(call find,stage2,*.c) vmm/lib/ini.c vmm/lib/config.c vmm/lib/fmt.c vmm/lib/mem.c
+STAGE2_C := $(call find,stage2,*.c) $(addprefix vmm/lib/,cksum.c config.c fmt.c ini.c manifest.c mem.c)
 STAGE2_ASM := $(call find,stage2,*.asm)
 STAGE2_OBJ := $(STAGE2_ASM:%.asm=$(BUILD)/stage2/%.asm.o) $(STAGE2_C:%.c=$(BUILD)/stage2/%.o)
 

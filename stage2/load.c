@@ -7,9 +7,13 @@
 #include "fat32.h"
 #include "layout.h"
 #include "lib/bits.h"
+#include "lib/cksum.h"
 #include "lib/fmt.h"
+#include "lib/manifest.h"
 #include "lib/mem.h"
 #include "machine.h"
+
+_Static_assert(LAYOUT_MANIFEST + MANIFEST_MAX_SIZE <= LAYOUT_CONFIG, "the manifest has its room");
 
 #define CONFIG_FILE "pxhv.cfg"
 #define VMM_FILE    "pxhv.elf"
@@ -19,6 +23,7 @@
 
 static struct disk disk;
 static struct fat32 volume;
+static struct manifest manifest;
 
 /* "7.9 MiB", "10.3 KiB", "513 B". */
 static const char *size_text(char text[SIZE_TEXT], uint64_t size_bytes)
@@ -59,10 +64,12 @@ static _Noreturn void die_of(enum fat32_result result, const char *name)
 
 /* ---- progress ---- */
 
-struct display {
+struct reading {
     const char *name;
+    uint32_t address;
     char size[SIZE_TEXT];
     uint32_t drawn; /* bar cells on the screen; more than BAR_WIDTH: none yet */
+    struct cksum sum;
 };
 
 /* done * BAR_WIDTH / total without 64-bit division. */
@@ -72,32 +79,48 @@ static uint32_t bar_cells(uint32_t done, uint32_t total)
     return done >= total ? BAR_WIDTH : done / cell;
 }
 
-static void draw(void *ctx, uint32_t done, uint32_t total)
+static void draw(struct reading *reading, uint32_t done, uint32_t total)
 {
     static const char full[] = "########################";
-    struct display *display = ctx;
     uint32_t cells = bar_cells(done, total);
 
-    if (cells == display->drawn)
+    if (cells == reading->drawn)
         return;
-    display->drawn = cells;
-    console_print_screen("\r  %-24.24s %10s [%-24.*s]", display->name, display->size, (int)cells,
+    reading->drawn = cells;
+    console_print_screen("\r  %-24.24s %10s [%-24.*s]", reading->name, reading->size, (int)cells,
                          full);
+}
+
+/* Sums up what came since the last step while it is still in the CPU's cache. */
+static void step(void *ctx, uint32_t done, uint32_t total)
+{
+    struct reading *reading = ctx;
+    uint32_t before = (uint32_t)reading->sum.size_bytes;
+
+    cksum_add(&reading->sum, at(reading->address + before), done - before);
+    draw(reading, done, total);
 }
 
 /* Reads an opened file to address: the bar on the screen, one line on the serial line. */
 static void read_file(const char *name, const struct fat32_file *file, uint32_t address)
 {
-    struct display display = {.name = name, .drawn = UINT32_MAX};
+    struct reading reading = {.name = name, .address = address, .drawn = UINT32_MAX};
 
-    size_text(display.size, file->size_bytes);
-    draw(&display, 0, file->size_bytes);
+    size_text(reading.size, file->size_bytes);
+    draw(&reading, 0, file->size_bytes);
     enum fat32_result result = fat32_read(&volume, file, at(address),
-                                          (struct fat32_progress){.step = draw, .ctx = &display});
+                                          (struct fat32_progress){.step = step, .ctx = &reading});
     if (result != FAT32_OK)
         die_of(result, name);
-    console_print_screen(" ok\n");
-    console_print_serial("  %-24s %10s  ok\n", name, display.size);
+    enum manifest_verdict verdict =
+        manifest_judge(&manifest, name, file->size_bytes, file->date, cksum_value(&reading.sum));
+    const char *word = manifest.text ? manifest_word(verdict) : "ok";
+    console_print_screen(" %s\n", word);
+    console_print_serial("  %-24s %10s  %s\n", name, reading.size, word);
+    if (verdict == MANIFEST_DAMAGED)
+        die("the file \"%s\" is damaged on the stick: its checksum is not that in " MANIFEST_FILE
+            ": copy it to the stick again, or write the whole stick again",
+            name);
 }
 
 /* ---- the volume ---- */
@@ -132,8 +155,32 @@ static struct fat32_file open_file(const char *name)
     return file;
 }
 
+/* A stick without pxhv.sum is one that somebody put together by hand: nothing to compare with. */
+static void load_manifest(void)
+{
+    struct fat32_file file;
+    enum fat32_result result = fat32_open(&volume, MANIFEST_FILE, &file);
+    unsigned line;
+
+    if (result == FAT32_NOT_FOUND) {
+        console_print("  no " MANIFEST_FILE " on this stick: files are not checked\n");
+        return;
+    }
+    if (result != FAT32_OK)
+        die_of(result, MANIFEST_FILE);
+    if (file.size_bytes > MANIFEST_MAX_SIZE)
+        die(MANIFEST_FILE " is larger than %u KiB: delete it, or write the stick again",
+            MANIFEST_MAX_SIZE >> 10);
+    read_file(MANIFEST_FILE, &file, LAYOUT_MANIFEST);
+    if (!manifest_open(&manifest, at(LAYOUT_MANIFEST), file.size_bytes, &line))
+        die(MANIFEST_FILE " is damaged (line %u): write the stick again, or delete " MANIFEST_FILE
+                          " to boot without checks",
+            line);
+}
+
 uint32_t load_config(struct config *config)
 {
+    load_manifest();
     struct fat32_file file = open_file(CONFIG_FILE);
     struct ini_error error;
 
