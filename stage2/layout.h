@@ -12,6 +12,8 @@
 #define LAYOUT_PAGE_TABLES 0x30000u /* PML4, PDPT and four page directories */
 #define LAYOUT_BOOT_INFO   0x36000u /* two pages */
 #define LAYOUT_BIOS_BUFFER 0x38000u /* what small BIOS calls fill in */
+#define LAYOUT_LOG         0x39000u /* what stage 2 said, as text */
+#define LAYOUT_LOG_SIZE    0x02000u
 #define LAYOUT_MANIFEST    0x3b000u /* the text of pxhv.sum, up to LAYOUT_CONFIG */
 #define LAYOUT_CONFIG      0x40000u /* the text of pxhv.cfg */
 #define LAYOUT_CONFIG_SIZE 0x10000u

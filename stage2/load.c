@@ -8,36 +8,20 @@
 #include "layout.h"
 #include "lib/bits.h"
 #include "lib/cksum.h"
-#include "lib/fmt.h"
 #include "lib/manifest.h"
 #include "lib/mem.h"
 #include "machine.h"
+#include "progress.h"
 
 _Static_assert(LAYOUT_MANIFEST + MANIFEST_MAX_SIZE <= LAYOUT_CONFIG, "the manifest has its room");
 
 #define CONFIG_FILE "pxhv.cfg"
 #define VMM_FILE    "pxhv.elf"
 #define LIMIT       GIB(4) /* 32-bit code loads, and the VMM's first page tables end there */
-#define BAR_WIDTH   24u
-#define SIZE_TEXT   16
 
 static struct disk disk;
 static struct fat32 volume;
 static struct manifest manifest;
-
-/* "7.9 MiB", "10.3 KiB", "513 B". */
-static const char *size_text(char text[SIZE_TEXT], uint64_t size_bytes)
-{
-    unsigned shift = size_bytes >= MIB(1) ? 20 : 10;
-    uint32_t tenths = (uint32_t)((size_bytes * 10 + (1u << (shift - 1))) >> shift);
-
-    if (size_bytes < KIB(1))
-        fmt_snprintf(text, SIZE_TEXT, "%u B", (unsigned)size_bytes);
-    else
-        fmt_snprintf(text, SIZE_TEXT, "%u.%u %s", tenths / 10, tenths % 10,
-                     shift == 20 ? "MiB" : "KiB");
-    return text;
-}
 
 static _Noreturn void die_of(enum fat32_result result, const char *name)
 {
@@ -62,34 +46,12 @@ static _Noreturn void die_of(enum fat32_result result, const char *name)
     }
 }
 
-/* ---- progress ---- */
+/* ---- one file ---- */
 
 struct reading {
-    const char *name;
     uint32_t address;
-    char size[SIZE_TEXT];
-    uint32_t drawn; /* bar cells on the screen; more than BAR_WIDTH: none yet */
     struct cksum sum;
 };
-
-/* done * BAR_WIDTH / total without 64-bit division. */
-static uint32_t bar_cells(uint32_t done, uint32_t total)
-{
-    uint32_t cell = total / BAR_WIDTH + 1;
-    return done >= total ? BAR_WIDTH : done / cell;
-}
-
-static void draw(struct reading *reading, uint32_t done, uint32_t total)
-{
-    static const char full[] = "########################";
-    uint32_t cells = bar_cells(done, total);
-
-    if (cells == reading->drawn)
-        return;
-    reading->drawn = cells;
-    console_print_screen("\r  %-24.24s %10s [%-24.*s]", reading->name, reading->size, (int)cells,
-                         full);
-}
 
 /* Sums up what came since the last step while it is still in the CPU's cache. */
 static void step(void *ctx, uint32_t done, uint32_t total)
@@ -97,26 +59,24 @@ static void step(void *ctx, uint32_t done, uint32_t total)
     struct reading *reading = ctx;
     uint32_t before = (uint32_t)reading->sum.size_bytes;
 
+    (void)total;
     cksum_add(&reading->sum, at(reading->address + before), done - before);
-    draw(reading, done, total);
+    progress_step(done);
 }
 
-/* Reads an opened file to address: the bar on the screen, one line on the serial line. */
+/* Reads an opened file to address and compares it with the manifest. */
 static void read_file(const char *name, const struct fat32_file *file, uint32_t address)
 {
-    struct reading reading = {.name = name, .address = address, .drawn = UINT32_MAX};
+    struct reading reading = {.address = address};
 
-    size_text(reading.size, file->size_bytes);
-    draw(&reading, 0, file->size_bytes);
+    progress_begin(name, file->size_bytes);
     enum fat32_result result = fat32_read(&volume, file, at(address),
                                           (struct fat32_progress){.step = step, .ctx = &reading});
     if (result != FAT32_OK)
         die_of(result, name);
     enum manifest_verdict verdict =
         manifest_judge(&manifest, name, file->size_bytes, file->date, cksum_value(&reading.sum));
-    const char *word = manifest.text ? manifest_word(verdict) : "ok";
-    console_print_screen(" %s\n", word);
-    console_print_serial("  %-24s %10s  %s\n", name, reading.size, word);
+    progress_end(manifest.text ? manifest_word(verdict) : "ok");
     if (verdict == MANIFEST_DAMAGED)
         die("the file \"%s\" is damaged on the stick: its checksum is not that in " MANIFEST_FILE
             ": copy it to the stick again, or write the whole stick again",
@@ -180,6 +140,7 @@ static void load_manifest(void)
 
 uint32_t load_config(struct config *config)
 {
+    progress_init();
     load_manifest();
     struct fat32_file file = open_file(CONFIG_FILE);
     struct ini_error error;
@@ -202,12 +163,13 @@ static uint32_t load_high(struct memmap *map, const char *name, uint32_t *size_b
 {
     struct fat32_file file = open_file(name);
     uint64_t address = memmap_allocate(map, file.size_bytes, LIMIT);
-    char need[SIZE_TEXT], have[SIZE_TEXT];
+    char need[PROGRESS_SIZE_TEXT], have[PROGRESS_SIZE_TEXT];
 
     if (!address)
         die("the file \"%s\" needs %s of memory, but only %s are free in one piece below 4 GiB: "
             "use a smaller file or a machine with more memory",
-            name, size_text(need, file.size_bytes), size_text(have, memmap_largest(map, LIMIT)));
+            name, progress_size(need, file.size_bytes),
+            progress_size(have, memmap_largest(map, LIMIT)));
     read_file(name, &file, (uint32_t)address);
     memset(at((uint32_t)address + file.size_bytes), 0,
            (uint32_t)align_up(file.size_bytes, PAGE_SIZE) - file.size_bytes);
@@ -276,4 +238,5 @@ void load_files(struct memmap *map, const struct config *config, struct boot_inf
     load_named(map, config->vm.initrd, info);
     for (unsigned i = 0; i < config->vm.disk_count; i++)
         load_named(map, config->vm.disk[i], info);
+    progress_total();
 }
