@@ -27,9 +27,10 @@ static _Noreturn void die_of(enum fat32_result result, const char *name)
 {
     switch (result) {
     case FAT32_IO_ERROR:
-        die("the BIOS can't read \"%s\" (drive %02Xh, sector %llu, INT 13h code %02Xh): the stick "
-            "is damaged or its image was cut short: write it again",
-            name, disk.drive, (unsigned long long)disk.error_lba, disk.error);
+        die("the BIOS can't read \"%s\" (drive %02Xh, sector %llu, INT 13h code %02Xh, %s): the "
+            "stick is damaged or its image was cut short: write it again",
+            name, disk.drive, (unsigned long long)disk.error_lba, disk.error,
+            disk_error_text(&disk));
     case FAT32_NOT_FOUND:
         if (str_eq(name, CONFIG_FILE) || str_eq(name, VMM_FILE))
             die("the file \"%s\" is not on this stick: copy it to the stick's top folder", name);
@@ -91,9 +92,9 @@ void load_mount(uint8_t boot_drive)
     enum fat32_result result = FAT32_NOT_FAT32;
 
     if (!disk_find_own(&disk, boot_drive))
-        die("the BIOS no longer reads the disk it booted from (drive %02Xh, INT 13h code %02Xh): "
-            "try another port",
-            boot_drive, disk.error);
+        die("the BIOS no longer reads the disk it booted from (drive %02Xh, INT 13h code %02Xh, "
+            "%s): try another port",
+            boot_drive, disk.error, disk_error_text(&disk));
     for (unsigned i = 0; result != FAT32_OK && disk_fat32_partition(i, &partition); i++)
         result = fat32_mount(&volume, (struct fat32_disk){.read_sectors = disk_read, .ctx = &disk},
                              partition.lba, partition.sectors);
@@ -239,4 +240,8 @@ void load_files(struct memmap *map, const struct config *config, struct boot_inf
     for (unsigned i = 0; i < config->vm.disk_count; i++)
         load_named(map, config->vm.disk[i], info);
     progress_total();
+    if (disk.retried)
+        console_print(
+            "  %u reads failed at first (INT 13h code %02Xh, %s): this stick may be failing\n",
+            disk.retried, disk.error, disk_error_text(&disk));
 }

@@ -9,12 +9,15 @@
 #define PIT_CHANNEL_2 0x42
 #define PIT_COMMAND   0x43
 #define PIT_2_MODE_0  0xb0 /* channel 2, low then high byte, mode 0, binary */
-#define PIT_2MS       2386 /* of 1193182 Hz */
+#define PIT_2_LATCH   0x80
+#define PIT_KHZ       1193u
 #define PORT_B        0x61
 #define PORT_B_GATE_2 0x01
 #define PORT_B_SPEAK  0x02
-#define PORT_B_OUT_2  0x20
-#define PIT_PATIENCE  1000000 /* port reads: they take about a second */
+
+#define WINDOW_MS    2u
+#define SAMPLE_READS 4
+#define PATIENCE     100000 /* samples: they take at least a few seconds */
 
 #define BAR_WIDTH   24u
 #define LINE_FORMAT "  %-24.24s %10s  "
@@ -62,14 +65,43 @@ const char *progress_size(char text[PROGRESS_SIZE_TEXT], uint64_t size_bytes)
     return text;
 }
 
-/* In mode 0 OUT is low until the counter reaches zero (8254 datasheet "Mode 0: Interrupt on
- * Terminal Count"). */
-static bool wait_for_out(bool high, int patience)
+struct sample {
+    uint64_t tsc;
+    uint16_t count; /* counts down from 0 */
+};
+
+/* Both clocks at one moment: a pause of the machine between the reads shows as a long one. */
+static struct sample take_sample(void)
 {
-    while (patience--)
-        if (!!(in8(PORT_B) & PORT_B_OUT_2) == high)
-            return true;
-    return false;
+    struct sample best = {0};
+    uint64_t shortest = UINT64_MAX;
+
+    for (int i = 0; i < SAMPLE_READS; i++) {
+        uint64_t before = rdtsc();
+        out8(PIT_COMMAND, PIT_2_LATCH);
+        uint16_t count = in8(PIT_CHANNEL_2);
+        count |= (uint16_t)(in8(PIT_CHANNEL_2) << 8);
+        uint64_t took = rdtsc() - before;
+        if (took < shortest) {
+            shortest = took;
+            best = (struct sample){before, count};
+        }
+    }
+    return best;
+}
+
+/* How long the wait really took is read from the counter, so it may take up to its 55 ms. */
+static uint32_t measure_tsc(void)
+{
+    struct sample first = take_sample();
+
+    for (int i = 0; i < PATIENCE; i++) {
+        struct sample last = take_sample();
+        uint16_t counts = (uint16_t)(first.count - last.count);
+        if (counts >= WINDOW_MS * PIT_KHZ)
+            return divide((last.tsc - first.tsc) * PIT_KHZ, counts);
+    }
+    return 0;
 }
 
 void progress_init(void)
@@ -78,11 +110,9 @@ void progress_init(void)
 
     out8(PORT_B, port_b | PORT_B_GATE_2);
     out8(PIT_COMMAND, PIT_2_MODE_0);
-    out8(PIT_CHANNEL_2, PIT_2MS & 0xff);
-    out8(PIT_CHANNEL_2, PIT_2MS >> 8);
-    uint64_t begin = rdtsc();
-    if (wait_for_out(false, 1) && wait_for_out(true, PIT_PATIENCE))
-        tsc_khz = divide(rdtsc() - begin, 2);
+    out8(PIT_CHANNEL_2, 0);
+    out8(PIT_CHANNEL_2, 0);
+    tsc_khz = measure_tsc();
     out8(PORT_B, port_b & (uint8_t)~PORT_B_GATE_2);
 }
 
