@@ -93,7 +93,7 @@ speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 
-.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image clean help
+.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image usb clean help
 
 all: $(BUILD)/pxhv.img
 	@size $(BUILD)/pxhv.elf | awk 'NR == 2 { printf "pxHV: $(BUILD)/pxhv.img is ready; the VMM is" \
@@ -265,6 +265,10 @@ image: $(IMAGE_PARTS) $(if $(KERNEL),,$(GUEST)) | need-sfdisk need-mkfs.vfat nee
 	$(call say,IMAGE,$(OUT))
 	$(Q)guest/image.sh '$(OUT)'
 endif
+
+# Writes IMAGE to a stick: DEV=/dev/sdX, FORCE=1 for a disk that is no removable one.
+usb: $(IMAGE)
+	$(Q)boot/usb.sh $(if $(FORCE),--force) '$(IMAGE)' '$(DEV)'
 
 BOCHS := need-bochs need-bios need-vgabios need-python3
 
