@@ -73,9 +73,12 @@ VMM_ASM := $(call find,vmm,*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/%.o) $(VMM_ASM:%.asm=$(BUILD)/%.asm.o)
 VMM_CLANG_OBJ := $(VMM_C:%.c=$(BUILD)/clang/%.o)
 
-STAGE2_C := $(call find,stage2,*.c) vmm/lib/ini.c vmm/lib/config.c vmm/lib/fmt.c vmm/lib/mem.c
-STAGE2_ASM := $(call find,stage2,*.asm)
+LOADER_C := $(addprefix vmm/lib/,ini.c config.c fmt.c mem.c memmap.c)
+STAGE2_C := $(wildcard stage2/*.c) $(LOADER_C)
+STAGE2_ASM := $(wildcard stage2/*.asm)
 STAGE2_OBJ := $(STAGE2_ASM:%.asm=$(BUILD)/stage2/%.asm.o) $(STAGE2_C:%.c=$(BUILD)/stage2/%.o)
+EFI_C := $(wildcard stage2/efi/*.c) stage2/cpu.c stage2/elf.c $(LOADER_C)
+EFI_OBJ := $(BUILD)/efi/stage2/efi/entry.asm.o $(EFI_C:%.c=$(BUILD)/efi/%.o)
 
 ASL := $(call find,vmm,*.asl)
 ACPI := $(ASL:%.asl=$(BUILD)/gen/%.aml)
@@ -92,6 +95,9 @@ HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/
 speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
+
+# The firmware puts its program anywhere.
+BARE_EFI := -Os $(filter-out -fno-pic -fno-pie,$(BARE)) -fpie -fvisibility=hidden -I.
 
 .PHONY: all run run-bochs run-kvm test unit fuzz fuzz-replay check boot-test bench guest image clean help
 
@@ -171,6 +177,24 @@ $(BUILD)/stage2.elf: stage2/stage2.ld $(STAGE2_OBJ) | need-ld
 $(BUILD)/stage2.bin: $(BUILD)/stage2.elf
 	$(Q)objcopy -O binary $< $@
 
+$(BUILD)/efi/%.o: %.c Makefile | need-gcc
+	$(call say,CCEFI,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BARE_EFI) -MMD -MP -c $< -o $@
+
+$(BUILD)/efi/%.asm.o: %.asm | need-nasm
+	$(call say,NASM,$<)
+	@mkdir -p $(@D)
+	$(Q)nasm -f elf64 -w+all -Werror -MD $(@:.o=.d) -MT $@ $< -o $@
+
+$(BUILD)/bootx64.elf: stage2/efi/efi.ld $(EFI_OBJ) | need-ld
+	$(call say,LD,$@)
+	$(Q)ld -m elf_x86_64 -pie --no-dynamic-linker -nostdlib --build-id=none -z noexecstack -z norelro \
+	    -T stage2/efi/efi.ld $(EFI_OBJ) -o $@
+
+$(BUILD)/BOOTX64.EFI: $(BUILD)/bootx64.elf
+	$(Q)objcopy -O binary $< $@
+
 # --- unit tests: each file under both compilers -------------------------------------------------
 
 SANITIZE := -std=gnu11 -g -O1 $(WARN) -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -242,7 +266,7 @@ clang-vmm: $(VMM_CLANG_OBJ)
 OWN := $(strip $(KERNEL)$(INITRD)$(DISK)$(CMDLINE)$(MEMORY))
 OUT ?= $(BUILD)/$(if $(OWN),custom,pxhv).img
 IMAGE ?= $(BUILD)/pxhv.img
-IMAGE_PARTS := $(BUILD)/boot.bin $(BUILD)/stage2.bin $(BUILD)/pxhv.elf
+IMAGE_PARTS := $(BUILD)/boot.bin $(BUILD)/stage2.bin $(BUILD)/pxhv.elf $(BUILD)/BOOTX64.EFI
 export BUILD KERNEL INITRD DISK CMDLINE MEMORY QUIET VERSION
 
 GUEST := $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img $(BUILD)/guest/disk.img

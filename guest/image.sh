@@ -64,4 +64,5 @@ for name in ${DISK:-}; do
 done
 
 mkdir -p "$(dirname "$out")"
-boot/image.sh "$out" "$config" "$build/boot.bin" "$build/stage2.bin" "$build/pxhv.elf" "$@"
+boot/image.sh "$out" "$config" "$build/boot.bin" "$build/stage2.bin" "$build/pxhv.elf" \
+    "EFI/BOOT/BOOTX64.EFI=$build/BOOTX64.EFI" "$@"

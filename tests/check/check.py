@@ -34,7 +34,7 @@ FREESTANDING = ["stdarg.h", "stdbool.h", "stddef.h", "stdint.h"]
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
 BARE = ["-std=gnu11", "-ffreestanding", "-mgeneral-regs-only", "-Wall", "-Wextra", "-Werror",
-        "-fsyntax-only", "-Ivmm", "-I.", "-x", "c", "-"]
+        "-fsyntax-only", "-Ivmm", "-x", "c", "-"]
 
 
 def files(folders, *suffixes):
@@ -89,7 +89,7 @@ def check_headers(_):
     """Every header compiles alone, under both compilers."""
     def compile_alone(job):
         compiler, header = job
-        flags = BARE + (["-m32"] if header.startswith("stage2/") else [])
+        flags = BARE + (["-m32"] if os.path.dirname(header) == "stage2" else [])
         name = header.removeprefix("vmm/")
         done = subprocess.run([compiler, *flags], input=f'#include "{name}"\n',
                               capture_output=True, text=True)
