@@ -37,12 +37,15 @@ PACKAGE_cppcheck := cppcheck
 PACKAGE_bochs := bochs
 PACKAGE_qemu-system-x86_64 := qemu-system-x86
 PACKAGE_python3 := python3
+PACKAGE_grub-mkrescue := grub-common
+PACKAGE_xorriso := xorriso
 TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs \
-         qemu-system-x86_64 python3
+         qemu-system-x86_64 python3 grub-mkrescue xorriso
 NEED_TOOLS := $(TOOLS:%=need-%)
 
 # A file that stands for a package without a command of its own.
-NEED_FILES := need-cmocka need-pytest need-pexpect need-bios need-vgabios need-zydis
+NEED_FILES := need-cmocka need-pytest need-pexpect need-bios need-vgabios need-zydis need-ovmf \
+              need-grub-pc need-grub-efi
 FILE_cmocka := /usr/include/cmocka.h
 FILE_zydis := /usr/include/Zydis/Zydis.h
 FILE_pytest := /usr/lib/python3/dist-packages/pytest
@@ -55,6 +58,12 @@ PACKAGE_pytest := python3-pytest
 PACKAGE_pexpect := python3-pexpect
 PACKAGE_bios := bochsbios
 PACKAGE_vgabios := vgabios
+FILE_ovmf := /usr/share/OVMF/OVMF_CODE.fd
+FILE_grub-pc := /usr/lib/grub/i386-pc
+FILE_grub-efi := /usr/lib/grub/x86_64-efi
+PACKAGE_ovmf := ovmf
+PACKAGE_grub-pc := grub-pc-bin
+PACKAGE_grub-efi := grub-efi-amd64-bin
 
 .PHONY: $(NEED_TOOLS) $(NEED_FILES)
 missing = { echo "pxHV: $(1) is missing: it is in the Debian package '$(2)'." \
@@ -99,7 +108,7 @@ BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 # The firmware puts its program anywhere.
 BARE_EFI := -Os $(filter-out -fno-pic -fno-pie,$(BARE)) -fpie -fvisibility=hidden -I.
 
-.PHONY: all run run-bochs run-kvm test unit fuzz fuzz-replay check boot-test bench guest image clean help
+.PHONY: all run run-bochs run-kvm test unit fuzz fuzz-replay check boot-test bench guest image iso clean help
 
 all: $(BUILD)/pxhv.img
 	@size $(BUILD)/pxhv.elf | awk 'NR == 2 { printf "pxHV: $(BUILD)/pxhv.img is ready; the VMM is" \
@@ -287,6 +296,22 @@ image: all
 else
 image: $(IMAGE_PARTS) $(if $(KERNEL),,$(GUEST)) | need-sfdisk need-mkfs.vfat need-mcopy
 	$(call say,IMAGE,$(OUT))
+	$(Q)guest/image.sh '$(OUT)'
+endif
+
+# The same guest on a CD or stick that GRUB boots.
+ISO := need-grub-mkrescue need-xorriso need-mcopy need-grub-pc need-grub-efi
+
+$(BUILD)/pxhv.iso: $(BUILD)/pxhv.elf $(GUEST) boot/iso.sh guest/image.sh | $(ISO)
+	$(call say,ISO,$@)
+	$(Q)env -u KERNEL -u INITRD -u DISK -u CMDLINE -u MEMORY guest/image.sh $@
+
+ifeq ($(OWN),)
+iso: $(BUILD)/pxhv.iso
+else
+iso: OUT := $(if $(filter %.iso,$(OUT)),$(OUT),$(BUILD)/custom.iso)
+iso: $(BUILD)/pxhv.elf $(if $(KERNEL),,$(GUEST)) | $(ISO)
+	$(call say,ISO,$(OUT))
 	$(Q)guest/image.sh '$(OUT)'
 endif
 

@@ -19,6 +19,7 @@ WORKERS = os.cpu_count() or 1
 # Who may include whom, by folder under vmm/; a folder may always include itself.
 LAYERS = {
     "lib": [],
+    "boot": ["lib"],
     "dev": ["lib"],
     "emu": ["lib"],
     "hw": ["lib"],
@@ -34,7 +35,7 @@ FREESTANDING = ["stdarg.h", "stdbool.h", "stddef.h", "stdint.h"]
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
 BARE = ["-std=gnu11", "-ffreestanding", "-mgeneral-regs-only", "-Wall", "-Wextra", "-Werror",
-        "-fsyntax-only", "-Ivmm", "-x", "c", "-"]
+        "-fsyntax-only", "-Ivmm", "-I.", "-x", "c", "-"]
 
 
 def files(folders, *suffixes):
