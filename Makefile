@@ -82,7 +82,7 @@ VMM_ASM := $(call find,vmm,*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/%.o) $(VMM_ASM:%.asm=$(BUILD)/%.asm.o)
 VMM_CLANG_OBJ := $(VMM_C:%.c=$(BUILD)/clang/%.o)
 
-LOADER_C := $(addprefix vmm/lib/,ini.c config.c fmt.c mem.c memmap.c)
+LOADER_C := $(addprefix vmm/lib/,cksum.c config.c fmt.c ini.c manifest.c mem.c memmap.c)
 STAGE2_C := $(wildcard stage2/*.c) $(LOADER_C)
 STAGE2_ASM := $(wildcard stage2/*.asm)
 STAGE2_OBJ := $(STAGE2_ASM:%.asm=$(BUILD)/stage2/%.asm.o) $(STAGE2_C:%.c=$(BUILD)/stage2/%.o)

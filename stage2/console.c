@@ -1,6 +1,8 @@
-/* VGA text mode 3, written directly, and the 16550A at COM1, which the boot sector set up. */
+/* VGA text mode 3, written directly; the 16550A at COM1, which the boot sector set up; and a copy
+ * of the text for the VMM. */
 #include "console.h"
 
+#include "layout.h"
 #include "lib/fmt.h"
 #include "lib/mem.h"
 #include "machine.h"
@@ -25,6 +27,7 @@ enum { TO_SCREEN = 1, TO_SERIAL = 2 };
 
 static uint32_t row, column;
 static bool uart_there;
+static uint32_t log_size;
 
 static void show_cursor(void)
 {
@@ -75,6 +78,15 @@ static void serial_put(char c)
     out8(UART, (uint8_t)c);
 }
 
+/* What doesn't fit is left out: the beginning tells more than the end, which the screen shows. */
+static void log_put(char c)
+{
+    char *log = at(LAYOUT_LOG);
+
+    if (log_size < LAYOUT_LOG_SIZE)
+        log[log_size++] = c;
+}
+
 static void print(int where, const char *format, va_list args)
 {
     static char text[1024];
@@ -83,8 +95,10 @@ static void print(int where, const char *format, va_list args)
     for (const char *c = text; *c; c++) {
         if (where & TO_SCREEN)
             screen_put(*c);
-        if (where & TO_SERIAL)
+        if (where & TO_SERIAL) {
             serial_put(*c);
+            log_put(*c);
+        }
     }
     if (where & TO_SCREEN)
         show_cursor();
@@ -92,8 +106,12 @@ static void print(int where, const char *format, va_list args)
 
 void console_init(void)
 {
+    static const char boot_sector_said[] =
+        "pxHV: Pixel Hypervisor v" PXHV_VERSION "\nJumping to hypervisor...\n";
     struct bios_regs mode = {.eax = 0x0f00};
 
+    for (const char *c = boot_sector_said; *c; c++)
+        log_put(*c);
     out8(UART_SCRATCH, 0x5a);
     uart_there = in8(UART_SCRATCH) == 0x5a;
 
@@ -160,4 +178,9 @@ uint32_t console_serial_port(void)
 uint32_t console_row(void)
 {
     return row;
+}
+
+uint32_t console_log_size(void)
+{
+    return log_size;
 }

@@ -4,7 +4,8 @@
 
 #include "lib/types.h"
 
-/* Takes over where the boot sector's output ended. */
+/* Takes over where the boot sector's output ended. What goes to COM1 is kept as text at LAYOUT_LOG,
+ * whether or not there is a UART. */
 void console_init(void);
 
 /* To the screen and to COM1. */
@@ -18,5 +19,6 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 uint32_t console_serial_port(void); /* I/O base, 0 where no UART answers */
 uint32_t console_row(void);         /* of the screen's cursor, from 0 */
+uint32_t console_log_size(void);    /* bytes at LAYOUT_LOG */
 
 #endif

@@ -59,6 +59,12 @@ static void fill_screen(struct boot_screen *screen)
                                    .address = 0xb8000};
 }
 
+static void fill_log(struct boot_info *info)
+{
+    info->log_address = LAYOUT_LOG;
+    info->log_size_bytes = console_log_size();
+}
+
 static void enter_long_mode(void)
 {
     build_page_tables();
@@ -94,5 +100,6 @@ _Noreturn void stage2_main(uint32_t boot_drive)
     out8(PIC1_MASK, 0xff);
     enter_long_mode();
     fill_screen(&info->screen);
+    fill_log(info);
     long_mode_jump(entry, LAYOUT_BOOT_INFO);
 }
