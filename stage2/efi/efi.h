@@ -109,9 +109,14 @@ struct efi_file {
                                 void *buffer);
 };
 
+struct efi_time {
+    uint16_t Year;
+    uint8_t Month, Day, Hour, Minute, Second, unused[9];
+};
+
 struct efi_file_info {
     uint64_t Size, FileSize, PhysicalSize;
-    uint8_t unused_times[3][16];
+    struct efi_time CreateTime, LastAccessTime, ModificationTime;
     uint64_t Attribute;
     uint16_t FileName[];
 };

@@ -5,10 +5,12 @@
 #include "console.h"
 #include "efi.h"
 #include "lib/bits.h"
-#include "lib/fmt.h"
+#include "lib/cksum.h"
+#include "lib/manifest.h"
 #include "lib/mem.h"
 #include "memory.h"
 #include "stage2/elf.h"
+#include "stage2/progress.h"
 
 #define CONFIG_FILE  "pxhv.cfg"
 #define CONFIG_BYTES KIB(64)
@@ -16,8 +18,6 @@
 #define VMM_BYTES    MIB(64)
 #define STEP_BYTES   MIB(1) /* some firmware fails on larger reads */
 #define NAME_UNITS   (BOOT_INFO_NAME_SIZE + 2)
-#define BAR_WIDTH    24u
-#define SIZE_TEXT    16
 
 static const struct efi_guid loaded_image_guid = {
     0x5b1b31a1, 0x9562, 0x11d2, {0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
@@ -27,26 +27,14 @@ static const struct efi_guid file_info_guid = {
     0x09576e92, 0x6d3f, 0x11d2, {0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
 
 static struct efi_file *volume;
+static struct manifest manifest;
 
 struct open_file {
     const char *name;
     struct efi_file *file;
     uint64_t size_bytes;
+    uint32_t date; /* of the last write, as manifest_date() packs it */
 };
-
-/* "7.9 MiB", "10.3 KiB", "513 B". */
-static const char *size_text(char text[SIZE_TEXT], uint64_t size_bytes)
-{
-    unsigned shift = size_bytes >= MIB(1) ? 20 : 10;
-    unsigned long long tenths = (size_bytes * 10 + (1u << (shift - 1))) >> shift;
-
-    if (size_bytes < KIB(1))
-        fmt_snprintf(text, SIZE_TEXT, "%u B", (unsigned)size_bytes);
-    else
-        fmt_snprintf(text, SIZE_TEXT, "%llu.%llu %s", tenths / 10, tenths % 10,
-                     shift == 20 ? "MiB" : "KiB");
-    return text;
-}
 
 static _Noreturn void die_of(const char *name, efi_status status)
 {
@@ -90,7 +78,8 @@ static void path_of(uint16_t path[NAME_UNITS], const char *name)
     path[count] = 0;
 }
 
-static struct open_file open_file(const char *name)
+/* Not read yet. *status is EFI_NOT_FOUND where there is no such file. */
+static struct open_file try_open(const char *name, efi_status *status)
 {
     struct open_file opened = {.name = name};
     uint16_t path[NAME_UNITS];
@@ -98,61 +87,84 @@ static struct open_file open_file(const char *name)
         struct efi_file_info info;
         uint8_t bytes[sizeof(struct efi_file_info) + 1024];
     } buffer;
+    const struct efi_time *time = &buffer.info.ModificationTime;
     uint64_t size = sizeof(buffer);
 
     path_of(path, name);
-    efi_status status = volume->Open(volume, &opened.file, path, EFI_FILE_MODE_READ, 0);
-    if (status == EFI_SUCCESS)
-        status = opened.file->GetInfo(opened.file, &file_info_guid, &size, &buffer);
-    if (status != EFI_SUCCESS)
-        die_of(name, status);
+    *status = volume->Open(volume, &opened.file, path, EFI_FILE_MODE_READ, 0);
+    if (*status == EFI_SUCCESS)
+        *status = opened.file->GetInfo(opened.file, &file_info_guid, &size, &buffer);
+    if (*status != EFI_SUCCESS)
+        return opened;
     if (buffer.info.Attribute & EFI_FILE_DIRECTORY)
         die("\"%s\" is a folder where a file is needed: correct " CONFIG_FILE " or the stick",
             name);
     opened.size_bytes = buffer.info.FileSize;
+    opened.date =
+        manifest_date(time->Year, time->Month, time->Day, time->Hour, time->Minute, time->Second);
+    return opened;
+}
+
+static struct open_file open_file(const char *name)
+{
+    efi_status status;
+    struct open_file opened = try_open(name, &status);
+
+    if (status != EFI_SUCCESS)
+        die_of(name, status);
     if (!opened.size_bytes)
         die("the file \"%s\" is empty: copy it to the stick again", name);
     return opened;
 }
 
-/* ---- progress ---- */
+/* ---- one file ---- */
 
-struct display {
-    const char *name;
-    char size[SIZE_TEXT];
-    uint64_t drawn; /* bar cells on the screen; more than BAR_WIDTH: none yet */
-};
-
-static void draw(struct display *display, uint64_t done, uint64_t total)
-{
-    static const char full[] = "########################";
-    uint64_t cells = done * BAR_WIDTH / total;
-
-    if (cells == display->drawn)
-        return;
-    display->drawn = cells;
-    console_print_screen("\r  %-24.24s %10s [%-24.*s]", display->name, display->size, (int)cells,
-                         full);
-}
-
-/* Reads an opened file to address: the bar on the screen, one line on the serial line. */
+/* Reads an opened file to address and compares it with the manifest. */
 static void read_file(struct open_file *opened, uint64_t address)
 {
-    struct display display = {.name = opened->name, .drawn = UINT64_MAX};
+    struct cksum sum = {0};
 
-    size_text(display.size, opened->size_bytes);
-    for (uint64_t done = 0; done < opened->size_bytes;) {
-        draw(&display, done, opened->size_bytes);
+    progress_begin(opened->name, (uint32_t)opened->size_bytes);
+    for (uint64_t done = 0; done < opened->size_bytes; progress_step((uint32_t)done)) {
         uint64_t size = min_u64(STEP_BYTES, opened->size_bytes - done), wanted = size;
         efi_status status = opened->file->Read(opened->file, &size, (void *)(address + done));
         if (status != EFI_SUCCESS || size != wanted)
             die_of(opened->name, status == EFI_NOT_FOUND ? EFI_ERROR : status);
+        cksum_add(&sum, (const void *)(address + done), size);
         done += size;
     }
-    draw(&display, opened->size_bytes, opened->size_bytes);
     opened->file->Close(opened->file);
-    console_print_screen(" ok\n");
-    console_print_serial("  %-24s %10s  ok\n", display.name, display.size);
+    enum manifest_verdict verdict = manifest_judge(&manifest, opened->name, opened->size_bytes,
+                                                   opened->date, cksum_value(&sum));
+    progress_end(manifest.text ? manifest_word(verdict) : "ok");
+    if (verdict == MANIFEST_DAMAGED)
+        die("the file \"%s\" is damaged on the stick: its checksum is not that in " MANIFEST_FILE
+            ": copy it to the stick again, or write the whole stick again",
+            opened->name);
+}
+
+/* A stick without pxhv.sum is one that somebody put together by hand: nothing to compare with. */
+static void load_manifest(void)
+{
+    static char text[MANIFEST_MAX_SIZE];
+    efi_status status;
+    struct open_file opened = try_open(MANIFEST_FILE, &status);
+    unsigned line;
+
+    if (status == EFI_NOT_FOUND) {
+        console_print("  no " MANIFEST_FILE " on this stick: files are not checked\n");
+        return;
+    }
+    if (status != EFI_SUCCESS)
+        die_of(MANIFEST_FILE, status);
+    if (opened.size_bytes > MANIFEST_MAX_SIZE)
+        die(MANIFEST_FILE " is larger than %u KiB: delete it, or write the stick again",
+            MANIFEST_MAX_SIZE >> 10);
+    read_file(&opened, (uint64_t)text);
+    if (!manifest_open(&manifest, text, opened.size_bytes, &line))
+        die(MANIFEST_FILE " is damaged (line %u): write the stick again, or delete " MANIFEST_FILE
+                          " to boot without checks",
+            line);
 }
 
 /* ---- into memory ---- */
@@ -161,17 +173,18 @@ static void read_file(struct open_file *opened, uint64_t address)
 static uint64_t load_file(const char *name, uint64_t most, uint64_t *size_bytes)
 {
     struct open_file opened = open_file(name);
-    char need[SIZE_TEXT], have[SIZE_TEXT];
+    char need[PROGRESS_SIZE_TEXT], have[PROGRESS_SIZE_TEXT];
 
     if (opened.size_bytes > most)
-        die("%s is larger than %s: is it the right file?", name, size_text(have, most));
+        die("%s is larger than %s: is it the right file?", name, progress_size(have, most));
     uint64_t address = memory_allocate(opened.size_bytes, GIB(4));
     if (!address)
         address = memory_allocate(opened.size_bytes, UINT64_MAX);
     if (!address)
         die("the file \"%s\" needs %s of memory, but only %s are free in one piece: use a smaller "
             "file or a machine with more memory",
-            name, size_text(need, opened.size_bytes), size_text(have, memory_largest(UINT64_MAX)));
+            name, progress_size(need, opened.size_bytes),
+            progress_size(have, memory_largest(UINT64_MAX)));
     read_file(&opened, address);
     memory_zero(address + opened.size_bytes,
                 align_up(opened.size_bytes, PAGE_SIZE) - opened.size_bytes);
@@ -183,6 +196,8 @@ void load_config(struct config *config, struct boot_info *info)
 {
     struct ini_error error;
 
+    progress_init();
+    load_manifest();
     info->config_address = load_file(CONFIG_FILE, CONFIG_BYTES, &info->config_size_bytes);
     if (!config_parse((const char *)info->config_address, info->config_size_bytes, config,
                       &error)) {
@@ -238,6 +253,7 @@ void load_files(const struct config *config, struct boot_info *info)
     load_named(config->vm.initrd, info);
     for (unsigned i = 0; i < config->vm.disk_count; i++)
         load_named(config->vm.disk[i], info);
+    progress_total();
 }
 
 static void mark(struct memmap *map, uint64_t address, uint64_t size_bytes)

@@ -10,7 +10,7 @@
 /* Opens the volume. */
 void load_mount(void);
 
-/* Reads and parses pxhv.cfg; its place goes into info. */
+/* Reads pxhv.sum, then reads and parses pxhv.cfg; its place goes into info. */
 void load_config(struct config *config, struct boot_info *info);
 
 /* Reads pxhv.elf and stages what its segments make in memory. */
