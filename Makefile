@@ -343,10 +343,16 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
-boot-test: all $(TINY) | $(BOCHS) need-qemu-system-x86_64 need-pytest need-pexpect
-	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(PYTHON) -m pytest -p no:cacheprovider \
-	    --color=no -q --durations=10 tests/boot $(PYTEST)
+BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
+BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-ovmf need-pytest need-pexpect
 
+boot-test: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
+
+# What `make test` has, and every firmware with every disk.
+.PHONY: test-full
+test-full: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+	$(Q)FULL=1 $(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 include tests/bench/bench.mk
 include tests/nested/nested.mk

@@ -19,7 +19,13 @@ NEEDED_BY_BOCHS="
 bochs:bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so:bochs
 /usr/share/bochs/BIOS-bochs-latest:bochsbios /usr/share/vgabios/vgabios.bin:vgabios
 "
+NEEDED_BY_ISO="
+grub-mkrescue:grub-common xorriso:xorriso
+/usr/lib/grub/i386-pc:grub-pc-bin /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin
+/boot/memtest86+x64.bin:memtest86+
+"
 NEEDED_BY_TESTS="
+/usr/share/OVMF/OVMF_CODE.fd:ovmf
 clang:clang clang-format:clang-format cppcheck:cppcheck
 /usr/include/cmocka.h:libcmocka-dev /usr/include/Zydis/Zydis.h:libzydis-dev
 /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev
@@ -74,10 +80,11 @@ install_missing() {
     fi
 }
 
-all="$NEEDED $NEEDED_BY_BOCHS $NEEDED_BY_TESTS"
+all="$NEEDED $NEEDED_BY_BOCHS $NEEDED_BY_ISO $NEEDED_BY_TESTS"
 case ${1:-} in
 '' | all | image | run | run-tcg | run-kvm | guest | help | clean) install_missing "$NEEDED" ;;
 run-bochs) install_missing "$NEEDED $NEEDED_BY_BOCHS" ;;
+iso) install_missing "$NEEDED $NEEDED_BY_ISO" ;;
 *) install_missing "$all" ;;
 esac
 [ "${1:-}" != deps ] || exit 0
