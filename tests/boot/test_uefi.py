@@ -181,6 +181,11 @@ def test_menu_without_a_file(console, disc):
     one.expect('error: the boot loader did not hand over the file "vmlinuz" that pxhv.cfg names')
 
 
+def test_menu_on_a_32_bit_cpu(disc):
+    result = machine.run(disc(), AMDV, disk="cd", cpu="qemu32")
+    assert "error: this CPU has no long mode: pxHV needs a 64-bit CPU" in result.text, result
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("platform", [AMDV, UEFI], ids=["bios", "uefi"])
 def test_menu_tests_the_memory(console, platform):

@@ -138,9 +138,12 @@ refuse:
         lodsb
         test    al, al
         jz      .rest
-        mov     ah, 0Fh
-        stosw
         mov     bl, al
+        mov     ah, 0Fh
+        cmp     al, ' '
+        jb      .serial                 ; the end of the line
+        stosw
+.serial:
         mov     ecx, 100000             ; port reads: longer than a byte takes
         mov     dx, COM1_LSR
 .wait:
@@ -157,10 +160,11 @@ refuse:
 
         section .rodata
 no_multiboot2:
-        db      "pxHV: error: the boot loader is no multiboot2 one: in GRUB, use multiboot2", 0
+        db      "pxHV: error: the boot loader is no multiboot2 one: in GRUB, use multiboot2"
+        db      13, 10, 0
 no_long_mode:
         db      "pxHV: error: this CPU has no long mode: pxHV needs a 64-bit CPU with VT-x or "
-        db      "AMD-V", 0
+        db      "AMD-V", 13, 10, 0
         align   8
 gdt:
         dq      0
