@@ -136,7 +136,7 @@ print:
         popa
         xchg    ax, bx
         mov     dx, UART_LSR
-        mov     cx, 400h                ; bounded: a wedged UART costs output, not the boot
+        mov     cx, 4000h               ; bounded: a wedged UART costs output, not the boot
 .wait:
         in      al, dx
         test    al, 20h                 ; transmitter holding register empty; so no UART is, too

@@ -26,7 +26,7 @@
 enum { TO_SCREEN = 1, TO_SERIAL = 2 };
 
 static uint32_t row, column;
-static bool uart_there;
+static bool uart_there, screen_left;
 static uint32_t log_size;
 
 static void show_cursor(void)
@@ -91,6 +91,8 @@ static void print(int where, const char *format, va_list args)
 {
     static char text[1024];
 
+    if (screen_left)
+        where &= ~TO_SCREEN;
     fmt_vsnprintf(text, sizeof(text), format, args);
     for (const char *c = text; *c; c++) {
         if (where & TO_SCREEN)
@@ -104,16 +106,9 @@ static void print(int where, const char *format, va_list args)
         show_cursor();
 }
 
-void console_init(void)
+void console_take_screen(void)
 {
-    static const char boot_sector_said[] =
-        "pxHV: Pixel Hypervisor v" PXHV_VERSION "\nJumping to hypervisor...\n";
     struct bios_regs mode = {.eax = 0x0f00};
-
-    for (const char *c = boot_sector_said; *c; c++)
-        log_put(*c);
-    out8(UART_SCRATCH, 0x5a);
-    uart_there = in8(UART_SCRATCH) == 0x5a;
 
     bios_call(0x10, &mode);
     if ((mode.eax & 0x7f) == 3 && (mode.ebx & 0xff00) == 0) {
@@ -129,6 +124,23 @@ void console_init(void)
         row = 0;
     }
     column = 0;
+}
+
+void console_init(void)
+{
+    static const char boot_sector_said[] =
+        "pxHV: Pixel Hypervisor v" PXHV_VERSION "\nJumping to hypervisor...\n";
+
+    for (const char *c = boot_sector_said; *c; c++)
+        log_put(*c);
+    out8(UART_SCRATCH, 0x5a);
+    uart_there = in8(UART_SCRATCH) == 0x5a;
+    console_take_screen();
+}
+
+void console_leave_screen(void)
+{
+    screen_left = true;
 }
 
 void console_print(const char *format, ...)

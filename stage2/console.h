@@ -14,6 +14,11 @@ void console_print(const char *format, ...) __attribute__((format(printf, 1, 2))
 void console_print_screen(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void console_print_serial(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Sees to it that the screen is in text mode 3; goes on where its cursor is. */
+void console_take_screen(void);
+/* The screen is no text screen any more: what is printed from here on goes to COM1 and the log. */
+void console_leave_screen(void);
+
 /* "pxHV: error: " and the text, what to do about the power, and rest. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -107,7 +107,8 @@ def second_disk(path):
     (0xFF, "01"),
 ])
 def test_wrong_boot_drive(console, stick, chain, dl, code):
-    one = console(AMDV, chain(dl), disk="virtio", arguments=second_disk(stick))
+    one = console(AMDV, chain(dl), disk="virtio", timeout=60,
+                  arguments=second_disk(stick))
     one.expect("tiny: PASS cpuid")
     assert one.wait_for_end()
     assert f"pxHV: error: no stage 2, INT 13h code {code}\r\nJumping" in one.log, one.log
@@ -190,7 +191,7 @@ def test_progress_is_shown_while_a_file_is_read(console, blank, tmp_path):
     """The stick is so slow that the bar is seen to grow."""
     options = beside(blank, os.path.join(machine.BUILD, "pxhv.img"),
                      drive="throttling.bps-read=4000000,snapshot=on,format=raw,file=")
-    one = console(options.pop("platform"), options.pop("image"), **options)
+    one = console(options.pop("platform"), options.pop("image"), timeout=120, **options)
     one.expect("pxhv.elf")
     seen = set()
     while len(seen) < 3:

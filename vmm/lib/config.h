@@ -26,6 +26,9 @@ struct vm_config {
 struct config {
     struct vm_config vm; /* exactly one [vm NAME] section today */
     int log_level;       /* enum log_level; "[pxhv]" section, key "log" = error|warn|info|debug */
+    /* "[pxhv]", key "screen": the framebuffer to ask the firmware for. 0 x 0: none, "text". */
+    uint16_t screen_width;
+    uint16_t screen_height;
 };
 
 /* Parses pxhv.cfg. Unknown sections and keys, doubled keys, bad sizes ("256M", "1G", "4096K"),
