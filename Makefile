@@ -317,18 +317,20 @@ endif
 
 BOCHS := need-bochs need-bios need-vgabios need-python3
 
-# The PC that pxHV itself gets: MACHINE=pc or q35, RAM= its memory in MiB.
+# The PC that pxHV itself gets: MACHINE=pc or q35, RAM= its memory in MiB, FIRMWARE=bios or uefi.
 MACHINE ?= pc
+FIRMWARE ?= bios
+QEMU := need-python3 need-qemu-system-x86_64 $(if $(filter uefi,$(FIRMWARE)),need-ovmf)
 RAM ?= 512
 
-run: $(IMAGE) | need-python3 need-qemu-system-x86_64
-	$(Q)$(PYTHON) guest/run.py auto $(IMAGE) $(MACHINE) $(RAM)
+run: $(IMAGE) | $(QEMU)
+	$(Q)$(PYTHON) guest/run.py auto $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
 
-run-tcg: $(IMAGE) | need-python3 need-qemu-system-x86_64
-	$(Q)$(PYTHON) guest/run.py tcg $(IMAGE) $(MACHINE) $(RAM)
+run-tcg: $(IMAGE) | $(QEMU)
+	$(Q)$(PYTHON) guest/run.py tcg $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
 
-run-kvm: $(IMAGE) | need-python3 need-qemu-system-x86_64
-	$(Q)$(PYTHON) guest/run.py kvm $(IMAGE) $(MACHINE) $(RAM)
+run-kvm: $(IMAGE) | $(QEMU)
+	$(Q)$(PYTHON) guest/run.py kvm $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
 
 run-bochs: $(IMAGE) | $(BOCHS)
 	$(Q)$(PYTHON) guest/run.py bochs $(IMAGE) pc $(RAM)

@@ -14,6 +14,7 @@ gcc:gcc make:make ld:binutils /usr/include/stdio.h:libc6-dev
 nasm:nasm iasl:acpica-tools cpio:cpio python3:python3
 sfdisk:fdisk mkfs.vfat:dosfstools mcopy:mtools mke2fs:e2fsprogs
 qemu-system-x86_64:qemu-system-x86 /usr/share/seabios/bios-256k.bin:seabios
+/usr/share/OVMF/OVMF_CODE.fd:ovmf
 "
 NEEDED_BY_BOCHS="
 bochs:bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so:bochs
@@ -25,7 +26,6 @@ grub-mkrescue:grub-common xorriso:xorriso
 /boot/memtest86+x64.bin:memtest86+
 "
 NEEDED_BY_TESTS="
-/usr/share/OVMF/OVMF_CODE.fd:ovmf
 clang:clang clang-format:clang-format cppcheck:cppcheck
 /usr/include/cmocka.h:libcmocka-dev /usr/include/Zydis/Zydis.h:libzydis-dev
 /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev
