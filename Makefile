@@ -38,12 +38,15 @@ PACKAGE_bochs := bochs
 PACKAGE_gdb := gdb
 PACKAGE_qemu-system-x86_64 := qemu-system-x86
 PACKAGE_python3 := python3
+PACKAGE_grub-mkrescue := grub-common
+PACKAGE_xorriso := xorriso
 TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs gdb \
-         qemu-system-x86_64 python3
+         qemu-system-x86_64 python3 grub-mkrescue xorriso
 NEED_TOOLS := $(TOOLS:%=need-%)
 
 # A file that stands for a package without a command of its own.
-NEED_FILES := need-cmocka need-pytest need-pexpect need-bios need-vgabios need-zydis
+NEED_FILES := need-cmocka need-pytest need-pexpect need-bios need-vgabios need-zydis need-ovmf \
+              need-grub-pc need-grub-efi
 FILE_cmocka := /usr/include/cmocka.h
 FILE_zydis := /usr/include/Zydis/Zydis.h
 FILE_pytest := /usr/lib/python3/dist-packages/pytest
@@ -56,6 +59,12 @@ PACKAGE_pytest := python3-pytest
 PACKAGE_pexpect := python3-pexpect
 PACKAGE_bios := bochsbios
 PACKAGE_vgabios := vgabios
+FILE_ovmf := /usr/share/OVMF/OVMF_CODE.fd
+FILE_grub-pc := /usr/lib/grub/i386-pc
+FILE_grub-efi := /usr/lib/grub/x86_64-efi
+PACKAGE_ovmf := ovmf
+PACKAGE_grub-pc := grub-pc-bin
+PACKAGE_grub-efi := grub-efi-amd64-bin
 
 .PHONY: $(NEED_TOOLS) $(NEED_FILES)
 missing = { echo "pxHV: $(1) is missing: it is in the Debian package '$(2)'." \
@@ -74,9 +83,12 @@ VMM_ASM := $(call find,vmm,*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/%.o) $(VMM_ASM:%.asm=$(BUILD)/%.asm.o)
 VMM_CLANG_OBJ := $(VMM_C:%.c=$(BUILD)/clang/%.o)
 
-STAGE2_C := $(call find,stage2,*.c) $(addprefix vmm/lib/,cksum.c config.c fmt.c ini.c manifest.c mem.c)
-STAGE2_ASM := $(call find,stage2,*.asm)
+LOADER_C := $(addprefix vmm/lib/,cksum.c config.c fmt.c ini.c manifest.c mem.c memmap.c)
+STAGE2_C := $(wildcard stage2/*.c) $(LOADER_C)
+STAGE2_ASM := $(wildcard stage2/*.asm)
 STAGE2_OBJ := $(STAGE2_ASM:%.asm=$(BUILD)/stage2/%.asm.o) $(STAGE2_C:%.c=$(BUILD)/stage2/%.o)
+EFI_C := $(wildcard stage2/efi/*.c) $(addprefix stage2/,cpu.c elf.c progress.c) $(LOADER_C)
+EFI_OBJ := $(BUILD)/efi/stage2/efi/entry.asm.o $(EFI_C:%.c=$(BUILD)/efi/%.o)
 
 ASL := $(call find,vmm,*.asl)
 ACPI := $(ASL:%.asl=$(BUILD)/gen/%.aml)
@@ -94,7 +106,10 @@ speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 
-.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image usb clean help
+# The firmware puts its program anywhere.
+BARE_EFI := -Os $(filter-out -fno-pic -fno-pie,$(BARE)) -fpie -fvisibility=hidden -I.
+
+.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image iso usb clean help
 
 all: $(BUILD)/pxhv.img
 	@size $(BUILD)/pxhv.elf | awk 'NR == 2 { printf "pxHV: $(BUILD)/pxhv.img is ready; the VMM is" \
@@ -172,6 +187,24 @@ $(BUILD)/stage2.elf: stage2/stage2.ld $(STAGE2_OBJ) | need-ld
 $(BUILD)/stage2.bin: $(BUILD)/stage2.elf
 	$(Q)objcopy -O binary $< $@
 
+$(BUILD)/efi/%.o: %.c Makefile | need-gcc
+	$(call say,CCEFI,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BARE_EFI) -MMD -MP -c $< -o $@
+
+$(BUILD)/efi/%.asm.o: %.asm | need-nasm
+	$(call say,NASM,$<)
+	@mkdir -p $(@D)
+	$(Q)nasm -f elf64 -w+all -Werror -MD $(@:.o=.d) -MT $@ $< -o $@
+
+$(BUILD)/bootx64.elf: stage2/efi/efi.ld $(EFI_OBJ) | need-ld
+	$(call say,LD,$@)
+	$(Q)ld -m elf_x86_64 -pie --no-dynamic-linker -nostdlib --build-id=none -z noexecstack -z norelro \
+	    -T stage2/efi/efi.ld $(EFI_OBJ) -o $@
+
+$(BUILD)/BOOTX64.EFI: $(BUILD)/bootx64.elf
+	$(Q)objcopy -O binary $< $@
+
 # --- unit tests: each file under both compilers -------------------------------------------------
 
 SANITIZE := -std=gnu11 -g -O1 $(WARN) -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -243,7 +276,7 @@ clang-vmm: $(VMM_CLANG_OBJ)
 OWN := $(strip $(KERNEL)$(INITRD)$(DISK)$(CMDLINE)$(MEMORY))
 OUT ?= $(BUILD)/$(if $(OWN),custom,pxhv).img
 IMAGE ?= $(BUILD)/pxhv.img
-IMAGE_PARTS := $(BUILD)/boot.bin $(BUILD)/stage2.bin $(BUILD)/pxhv.elf
+IMAGE_PARTS := $(BUILD)/boot.bin $(BUILD)/stage2.bin $(BUILD)/pxhv.elf $(BUILD)/BOOTX64.EFI
 export BUILD KERNEL INITRD DISK CMDLINE MEMORY QUIET VERSION
 
 GUEST := $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img $(BUILD)/guest/disk.img
@@ -271,20 +304,38 @@ endif
 usb: $(IMAGE)
 	$(Q)boot/usb.sh $(if $(FORCE),--force) '$(IMAGE)' '$(DEV)'
 
+# The same guest on a CD or stick that GRUB boots.
+ISO := need-grub-mkrescue need-xorriso need-mcopy need-grub-pc need-grub-efi
+
+$(BUILD)/pxhv.iso: $(BUILD)/pxhv.elf $(GUEST) boot/iso.sh guest/image.sh | $(ISO)
+	$(call say,ISO,$@)
+	$(Q)env -u KERNEL -u INITRD -u DISK -u CMDLINE -u MEMORY guest/image.sh $@
+
+ifeq ($(OWN),)
+iso: $(BUILD)/pxhv.iso
+else
+iso: OUT := $(if $(filter %.iso,$(OUT)),$(OUT),$(BUILD)/custom.iso)
+iso: $(BUILD)/pxhv.elf $(if $(KERNEL),,$(GUEST)) | $(ISO)
+	$(call say,ISO,$(OUT))
+	$(Q)guest/image.sh '$(OUT)'
+endif
+
 BOCHS := need-bochs need-bios need-vgabios need-python3
 
-# The PC that pxHV itself gets: MACHINE=pc or q35, RAM= its memory in MiB.
+# The PC that pxHV itself gets: MACHINE=pc or q35, RAM= its memory in MiB, FIRMWARE=bios or uefi.
 MACHINE ?= pc
+FIRMWARE ?= bios
+QEMU := need-python3 need-qemu-system-x86_64 $(if $(filter uefi,$(FIRMWARE)),need-ovmf)
 RAM ?= 512
 
-run: $(IMAGE) | need-python3 need-qemu-system-x86_64
-	$(Q)$(PYTHON) guest/run.py auto $(IMAGE) $(MACHINE) $(RAM)
+run: $(IMAGE) | $(QEMU)
+	$(Q)$(PYTHON) guest/run.py auto $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
 
-run-tcg: $(IMAGE) | need-python3 need-qemu-system-x86_64
-	$(Q)$(PYTHON) guest/run.py tcg $(IMAGE) $(MACHINE) $(RAM)
+run-tcg: $(IMAGE) | $(QEMU)
+	$(Q)$(PYTHON) guest/run.py tcg $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
 
-run-kvm: $(IMAGE) | need-python3 need-qemu-system-x86_64
-	$(Q)$(PYTHON) guest/run.py kvm $(IMAGE) $(MACHINE) $(RAM)
+run-kvm: $(IMAGE) | $(QEMU)
+	$(Q)$(PYTHON) guest/run.py kvm $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
 
 run-bochs: $(IMAGE) | $(BOCHS)
 	$(Q)$(PYTHON) guest/run.py bochs $(IMAGE) pc $(RAM)
@@ -299,10 +350,16 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
-boot-test: all $(TINY) | $(BOCHS) need-qemu-system-x86_64 need-gdb need-pytest need-pexpect
-	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(PYTHON) -m pytest -p no:cacheprovider \
-	    --color=no -q --durations=10 tests/boot $(PYTEST)
+BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
+BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect
 
+boot-test: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
+
+# What `make test` has, and every firmware with every disk.
+.PHONY: test-full
+test-full: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+	$(Q)FULL=1 $(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 include tests/bench/bench.mk
 include tests/nested/nested.mk

@@ -15,10 +15,16 @@ gcc:gcc make:make ld:binutils /usr/include/stdio.h:libc6-dev
 nasm:nasm iasl:acpica-tools cpio:cpio python3:python3
 sfdisk:fdisk mkfs.vfat:dosfstools mcopy:mtools mke2fs:e2fsprogs
 qemu-system-x86_64:qemu-system-x86 /usr/share/seabios/bios-256k.bin:seabios
+/usr/share/OVMF/OVMF_CODE.fd:ovmf
 "
 NEEDED_BY_BOCHS="
 bochs:bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so:bochs
 /usr/share/bochs/BIOS-bochs-latest:bochsbios /usr/share/vgabios/vgabios.bin:vgabios
+"
+NEEDED_BY_ISO="
+grub-mkrescue:grub-common xorriso:xorriso
+/usr/lib/grub/i386-pc:grub-pc-bin /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin
+/boot/memtest86+x64.bin:memtest86+
 "
 NEEDED_BY_TESTS="
 gdb:gdb clang:clang clang-format:clang-format cppcheck:cppcheck
@@ -75,10 +81,11 @@ install_missing() {
     fi
 }
 
-all="$NEEDED $NEEDED_BY_BOCHS $NEEDED_BY_TESTS"
+all="$NEEDED $NEEDED_BY_BOCHS $NEEDED_BY_ISO $NEEDED_BY_TESTS"
 case ${1:-} in
 '' | all | image | usb | run | run-tcg | run-kvm | guest | help | clean) install_missing "$NEEDED" ;;
 run-bochs) install_missing "$NEEDED $NEEDED_BY_BOCHS" ;;
+iso) install_missing "$NEEDED $NEEDED_BY_ISO" ;;
 *) install_missing "$all" ;;
 esac
 [ "${1:-}" != deps ] || exit 0

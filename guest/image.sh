@@ -1,6 +1,7 @@
 #!/bin/sh
 # Writes pxhv.cfg for the guest that `make image` describes and packs it with the boot chain.
-# Usage: image.sh OUT, from the root of the tree, with these in the environment (all may be empty):
+# Usage: image.sh OUT, from the root of the tree; an OUT that ends in .iso is a CD that GRUB boots.
+# With these in the environment (all may be empty):
 #   KERNEL INITRD DISK (several names, separated by spaces: vda, vdb, ...) CMDLINE MEMORY
 #   QUIET=1 keeps the demo guest's kernel messages off the console; BUILD is the build folder
 # Once KERNEL is given, what is not given is left out of the guest; without it, the demo guest's.
@@ -64,4 +65,10 @@ for name in ${DISK:-}; do
 done
 
 mkdir -p "$(dirname "$out")"
-boot/image.sh "$out" "$config" "$build/boot.bin" "$build/stage2.bin" "$build/pxhv.elf" "$@"
+case $out in
+*.iso) boot/iso.sh "$out" "$config" "$build/pxhv.elf" "$@" ;;
+*)
+    boot/image.sh "$out" "$config" "$build/boot.bin" "$build/stage2.bin" "$build/pxhv.elf" \
+        "EFI/BOOT/BOOTX64.EFI=$build/BOOTX64.EFI" "$@"
+    ;;
+esac

@@ -29,18 +29,26 @@ DISKS = {
              "-device", "usb-storage,drive=stick"],
 }
 
+# UEFI instead of the BIOS: code, and the variables it begins with, which end with the machine.
+OVMF = "/usr/share/OVMF/OVMF_{part}.fd"
+FIRMWARE = {
+    "bios": [],
+    "uefi": ["-drive", "if=pflash,format=raw,readonly=on,file=" + OVMF.format(part="CODE"),
+             "-drive", "if=pflash,format=raw,snapshot=on,file=" + OVMF.format(part="VARS")],
+}
+
 
 def accelerator(kind):
     """The arguments for "tcg" or "kvm"."""
     return ["-accel", "kvm", "-cpu", "host"] if kind == "kvm" else ["-accel", "tcg", "-cpu", TCG_CPU]
 
 
-def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="ide"):
+def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="ide", firmware="bios"):
     """The arguments that make the machine, without its consoles."""
     if "," in image:
         raise ValueError(f"{image}: QEMU takes no file with a comma in its name")
     return (accelerator(kind) + ["-M", machine, "-m", str(megs), "-nic", "none"] +
-            [part.format(image=image) for part in DISKS[disk]])
+            FIRMWARE[firmware] + [part.format(image=image) for part in DISKS[disk]])
 
 
 class Qemu:

@@ -1,6 +1,6 @@
 """`make run`: pxHV on an emulated or virtual PC, its serial line bridged to this terminal.
 
-Usage: run.py auto|kvm|tcg|bochs IMAGE [pc|q35 [MIB]]
+Usage: run.py auto|kvm|tcg|bochs IMAGE [pc|q35 [MIB [bios|uefi]]]
 
 auto takes KVM where it nests, else QEMU's software emulation of AMD-V, and says why.
 """
@@ -99,44 +99,46 @@ def run_bochs(image, megs):
     print("\npxHV: the machine is off." if ended else "\npxHV: left; the machine is gone.")
 
 
-def run_qemu(image, kind, machine, megs, why):
+def run_qemu(image, kind, why, **pc):
     """QEMU takes this process over: its mon:stdio knows the same keys as the bridge above. The
     screen stays a screen, which -nographic would have the BIOS copy to the serial line."""
     if not shutil.which(qemu.PROGRAM):
         sys.exit(f"pxHV: {qemu.PROGRAM} is missing: it is in the Debian package 'qemu-system-x86'. "
                  f"Run ./build.sh deps, or: apt-get install qemu-system-x86")
     print(f"pxHV: {why}.\npxHV: {HELP}", flush=True)
-    # The BIOS reads a virtio disk with fewer exits than an IDE one: under KVM it matters.
     os.execvp(qemu.PROGRAM, [qemu.PROGRAM, "-display", "none", "-serial", "mon:stdio"] +
-              qemu.machine_arguments(image, kind, machine, megs, "virtio"))
+              qemu.machine_arguments(image, kind, **pc))
 
 
-def run_kvm(image, machine, megs, name):
-    run_qemu(image, "kvm", machine, megs, f"running under KVM, which nests {name}")
+def run_kvm(image, name, **pc):
+    run_qemu(image, "kvm", f"running under KVM, which nests {name}", **pc)
 
 
-def run_tcg(image, machine, megs, why=""):
-    run_qemu(image, "tcg", machine, megs, f"running in QEMU's emulation of a PC with AMD-V{why}")
+def run_tcg(image, why="", **pc):
+    run_qemu(image, "tcg", f"running in QEMU's emulation of a PC with AMD-V{why}", **pc)
 
 
-def run(how, image, machine="pc", megs="512"):
+def run(how, image, machine="pc", megs="512", firmware="bios"):
+    # The BIOS reads a virtio disk with fewer exits than an IDE one: under KVM it matters.
+    pc = {"machine": machine, "megs": megs, "firmware": firmware,
+          "disk": "cd" if image.endswith(".iso") else "virtio"}
     if how == "bochs":
         run_bochs(image, int(megs))
     elif how == "tcg":
-        run_tcg(image, machine, megs)
+        run_tcg(image, **pc)
     else:
         name, reason = kvm.probe()
         if name:
-            run_kvm(image, machine, megs, name)
+            run_kvm(image, name, **pc)
         elif how == "kvm":
             sys.exit(f"pxHV: not under KVM: {reason}.")
         else:
-            run_tcg(image, machine, megs, f", not under KVM: {reason}")
+            run_tcg(image, f", not under KVM: {reason}", **pc)
 
 
 if __name__ == "__main__":
     for number in END_SIGNALS:
         signal.signal(number, leave)
-    if len(sys.argv) not in (3, 4, 5) or sys.argv[1] not in ("auto", "kvm", "tcg", "bochs"):
+    if len(sys.argv) not in (3, 4, 5, 6) or sys.argv[1] not in ("auto", "kvm", "tcg", "bochs"):
         sys.exit(__doc__)
     run(*sys.argv[1:])

@@ -1,4 +1,4 @@
-/* A20, CPUID, the memory map and the ACPI root pointer. */
+/* A20, the memory map and the ACPI root pointer. */
 #include "firmware.h"
 
 #include "console.h"
@@ -108,23 +108,6 @@ void firmware_enable_a20(void)
     }
     die("the A20 address line stays off by BIOS, port 92h and keyboard controller: "
         "look for \"A20\" in the firmware's setup");
-}
-
-/* ---- CPU ---- */
-
-void firmware_check_cpu(void)
-{
-    if (!cpu_has_cpuid() || cpuid(0x80000000).eax < 0x80000001 ||
-        !(cpuid(0x80000001).edx & BIT(29)))
-        die("this CPU has no long mode: pxHV needs a 64-bit CPU with VT-x or AMD-V "
-            "(in an emulator choose such a model: QEMU \"-cpu EPYC,+svm\", Bochs "
-            "\"corei7_skylake_x\")");
-    bool vtx = cpuid(1).ecx & BIT(5), amdv = cpuid(0x80000001).ecx & BIT(2);
-    if (!vtx && !amdv)
-        die("this CPU offers neither VT-x nor AMD-V: switch virtualization on in the firmware's "
-            "setup (\"VT-x\", \"SVM\"), or in an emulator choose a CPU model that has it "
-            "(QEMU \"-cpu EPYC,+svm\", Bochs \"corei7_skylake_x\")");
-    console_print("%s supported\n", vtx ? "VT-x" : "AMD-V");
 }
 
 /* ---- memory ---- */

@@ -1,13 +1,11 @@
-/* What stage 2 asks of the firmware and the CPU before it loads anything. Each function returns
+/* What stage 2 asks of the firmware before it loads anything. Each function returns
  * only when the machine can carry on; otherwise it says why not and rests. */
 #ifndef STAGE2_FIRMWARE_H
 #define STAGE2_FIRMWARE_H
 
-#include "memmap.h"
+#include "lib/memmap.h"
 
 void firmware_enable_a20(void);
-/* Prints "VT-x supported" or "AMD-V supported"; insists on long mode. */
-void firmware_check_cpu(void);
 void firmware_read_memory_map(struct memmap *map);
 /* The ACPI root pointer by the search that BIOS machines allow; 0 where there is none. */
 uint32_t firmware_find_rsdp(void);

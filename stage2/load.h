@@ -4,7 +4,7 @@
 
 #include "lib/boot_info.h"
 #include "lib/config.h"
-#include "memmap.h"
+#include "lib/memmap.h"
 
 /* Finds the own disk and its FAT32 volume; boot_drive as the BIOS named it. */
 void load_mount(uint8_t boot_drive);

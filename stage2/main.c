@@ -87,7 +87,7 @@ _Noreturn void stage2_main(uint32_t boot_drive)
     console_init();
     console_print("Stage 2: Hypervisor loader\n");
     memset(info, 0, sizeof(*info));
-    firmware_check_cpu();
+    cpu_check(cpu_has_cpuid());
     info->tsc_stage2 = rdtsc();
     firmware_enable_a20();
     firmware_read_memory_map(&map);

@@ -2,9 +2,9 @@
 #include "progress.h"
 
 #include "console.h"
+#include "cpu.h"
 #include "lib/bits.h"
 #include "lib/fmt.h"
-#include "machine.h"
 
 #define PIT_CHANNEL_2 0x42
 #define PIT_COMMAND   0x43

@@ -2,7 +2,7 @@
 #ifndef STAGE2_VBE_H
 #define STAGE2_VBE_H
 
-#include "memmap.h"
+#include "lib/memmap.h"
 
 /* Sets the largest mode of at most width x height pixels and describes it in *screen. False, with
  * the reason told and the text screen as it was or empty, where there is none. */

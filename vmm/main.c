@@ -105,10 +105,22 @@ static bool after_stop(enum vm_stop stop)
     }
 }
 
+/* What our own loaders have said already. */
+static void greet(const struct boot_info *boot)
+{
+    if (boot->loader != BOOT_LOADER_MULTIBOOT2)
+        return;
+    log_raw("pxHV: Pixel Hypervisor v" PXHV_VERSION ", started by a multiboot2 loader\n");
+    for (uint32_t i = 0; i < boot->file_count; i++)
+        log_raw("  %-24s %8llu KiB\n", boot->files[i].name,
+                (unsigned long long)(boot->files[i].size_bytes + 1023) >> 10);
+}
+
 /* Called by hw/entry.asm on the VMM's own stack, interrupts off. */
 void vmm_main(const struct boot_info *boot)
 {
     hw_init(boot);
+    greet(boot);
     panic_set_extra(print_last_exits);
     vm_facts(&vm);
     const struct backend *backend = select_backend();

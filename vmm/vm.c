@@ -76,19 +76,23 @@ static void read_config(struct vm *vm, const struct boot_info *boot)
 {
     static struct config config;
     struct ini_error error;
+    if (!boot->config_address)
+        vm_refuse("GRUB gave no pxhv.cfg: its menu needs a line \"module2 /pxhv.cfg pxhv.cfg\"");
     if (!config_parse((const char *)boot->config_address, boot->config_size_bytes, &config, &error))
         vm_refuse("pxhv.cfg line %u: %s", error.line, error.reason);
     log_set_level((enum log_level)config.log_level);
     vm->config = config.vm;
 }
 
-/* The loader has read every file that pxhv.cfg names; a loader that didn't is told so. */
+/* Our own loaders read every file that pxhv.cfg names; GRUB reads what its menu tells it to. */
 static const struct boot_file *find_file(const struct boot_info *boot, const char *name)
 {
     for (unsigned i = 0; i < boot->file_count; i++)
         if (str_eq(boot->files[i].name, name))
             return &boot->files[i];
-    vm_refuse("the boot loader did not hand over the file \"%s\" that pxhv.cfg names", name);
+    vm_refuse("the boot loader did not hand over the file \"%s\" that pxhv.cfg names: in GRUB, its "
+              "menu entry needs a \"module2\" line for it",
+              name);
 }
 
 static struct guest_file guest_file(const struct boot_info *boot, const char *name)

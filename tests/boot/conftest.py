@@ -55,3 +55,16 @@ def image(tmp_path):
 def tiny():
     """A function that gives the path of a tiny guest."""
     return lambda name: os.path.join(machine.BUILD, "tiny", f"{name}.bin")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: a boot of the whole matrix: `make test-full`")
+
+
+def pytest_collection_modifyitems(config, items):
+    """`make test` leaves out what is marked as full."""
+    if os.environ.get("FULL"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)

@@ -17,7 +17,7 @@ STOPPED = re.compile(r"error: .*\n|Press r to restart|as an issue of the project
 
 
 def make_image(out, edit=None, **variables):
-    """An image as `make image` builds it. `edit` turns the text of pxhv.cfg into another."""
+    """An image as `make image` builds it, or with .iso at its end, `make iso`. `edit` turns the text of pxhv.cfg into another."""
     known = ("KERNEL", "INITRD", "DISK", "CMDLINE", "MEMORY", "QUIET")
     environment = {k: v for k, v in os.environ.items() if k not in known}
     environment.update({k: str(v) for k, v in variables.items()}, BUILD=BUILD)

@@ -99,6 +99,8 @@ def symbol(name):
 VTX = BochsPlatform("vtx-bochs", "VT-x in Bochs", "VT-x")
 AMDV = QemuPlatform("amdv-qemu", "AMD-V in QEMU", "AMD-V")
 AMDV_Q35 = QemuPlatform("amdv-q35", "AMD-V in QEMU, machine q35", "AMD-V", machine="q35")
+UEFI = QemuPlatform("amdv-uefi", "AMD-V in QEMU with UEFI, machine q35", "AMD-V", machine="q35",
+                    firmware="uefi")
 # Time is instructions, as in Bochs: guests that count interrupts don't see how busy this computer is.
 AMDV_TICKS = QemuPlatform("amdv-qemu", "AMD-V in QEMU", "AMD-V", icount=True)
 # Has next-RIP save, which QEMU's TCG doesn't have; a stock kernel hangs there on the bare machine.

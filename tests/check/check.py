@@ -19,6 +19,7 @@ WORKERS = os.cpu_count() or 1
 # Who may include whom, by folder under vmm/; a folder may always include itself.
 LAYERS = {
     "lib": [],
+    "boot": ["lib"],
     "dev": ["lib"],
     "emu": ["lib"],
     "hw": ["lib"],
@@ -89,7 +90,7 @@ def check_headers(_):
     """Every header compiles alone, under both compilers."""
     def compile_alone(job):
         compiler, header = job
-        flags = BARE + (["-m32"] if header.startswith("stage2/") else [])
+        flags = BARE + (["-m32"] if os.path.dirname(header) == "stage2" else [])
         name = header.removeprefix("vmm/")
         done = subprocess.run([compiler, *flags], input=f'#include "{name}"\n',
                               capture_output=True, text=True)

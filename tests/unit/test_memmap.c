@@ -1,5 +1,5 @@
-/* needs: stage2/memmap.c vmm/lib/mem.c */
-#include "../../stage2/memmap.h"
+/* needs: vmm/lib/memmap.c vmm/lib/mem.c */
+#include "lib/memmap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -13,6 +13,10 @@ static void check_boot_info(const struct boot_info *info)
         panic("the boot loader and the VMM are of different versions (boot_info %x, version %u, "
               "%u bytes)",
               (unsigned)info->magic, (unsigned)info->version, (unsigned)info->size_bytes);
+    if (info->memory_count == 0)
+        panic("the boot loader gave no memory map, or one with more than %d entries: look for a "
+              "firmware update",
+              BOOT_INFO_MAX_MEMORY);
     if (info->memory_count > BOOT_INFO_MAX_MEMORY || info->file_count > BOOT_INFO_MAX_FILES)
         panic("boot_info counts %u memory ranges and %u files: more than it can hold",
               (unsigned)info->memory_count, (unsigned)info->file_count);

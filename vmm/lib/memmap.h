@@ -1,7 +1,7 @@
 /* The memory map of boot_info: sorted, not overlapping, and the loader's own parts marked. Pure C.
  */
-#ifndef STAGE2_MEMMAP_H
-#define STAGE2_MEMMAP_H
+#ifndef LIB_MEMMAP_H
+#define LIB_MEMMAP_H
 
 #include "lib/boot_info.h"
 

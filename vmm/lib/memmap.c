@@ -1,5 +1,5 @@
 /* See memmap.h. The maps are short and made once: clarity over speed. */
-#include "memmap.h"
+#include "lib/memmap.h"
 
 #include "lib/bits.h"
 #include "lib/mem.h"

@@ -1,0 +1,24 @@
+/* The UEFI loader's output: stage2/console.h, and what only a UEFI program has. */
+#ifndef STAGE2_EFI_CONSOLE_H
+#define STAGE2_EFI_CONSOLE_H
+
+#include "lib/boot_info.h"
+#include "stage2/console.h"
+
+#define CONSOLE_LOG_SIZE 8192u
+
+/* One character of UTF-8 from *text, which moves on, as UEFI's strings have it: what is no
+ * character of the Basic Multilingual Plane becomes a question mark. */
+uint16_t console_next_unit(const char **text);
+
+/* The firmware's boot services are gone: from now on there is COM1 only. */
+void console_leave_firmware(void);
+
+/* Fills in the framebuffer that the screen's text is drawn in; BOOT_SCREEN_NONE where there is none
+ * that a program may draw in by itself. */
+void console_describe_screen(struct boot_screen *screen);
+
+/* Copies what was said so far (its first CONSOLE_LOG_SIZE bytes) and gives its size. */
+uint32_t console_log(char log[CONSOLE_LOG_SIZE]);
+
+#endif
