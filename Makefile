@@ -79,6 +79,7 @@ STAGE2_OBJ := $(STAGE2_ASM:%.asm=$(BUILD)/stage2/%.asm.o) $(STAGE2_C:%.c=$(BUILD
 
 ASL := $(call find,vmm,*.asl)
 ACPI := $(ASL:%.asl=$(BUILD)/gen/%.aml)
+FONT := $(BUILD)/gen/vmm/hw/font.bin
 
 WARN := -Wall -Wextra -Werror
 # The VMM runs with the guest's FPU and SSE registers live: general registers only.
@@ -111,7 +112,7 @@ $(BUILD)/clang/%.o: %.c Makefile | need-clang
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BARE) $(call speed,$<) -MMD -MP -c $< -o $@
 
-$(BUILD)/%.asm.o: %.asm | need-nasm $(ACPI)
+$(BUILD)/%.asm.o: %.asm | need-nasm $(ACPI) $(FONT)
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -g -F dwarf -w+all \
@@ -122,6 +123,17 @@ $(BUILD)/gen/%.aml: %.asl | need-iasl
 	$(call say,IASL,$<)
 	@mkdir -p $(@D)
 	$(Q)iasl -ve -p $(@:.aml=) $< >$(@:.aml=.log) 2>&1 || { cat $(@:.aml=.log); exit 1; }
+
+# The font is one of Debian's console fonts, its glyphs in the terminal's order.
+$(BUILD)/font.deb: guest/fetch.sh
+	$(Q)guest/fetch.sh $(BUILD) console-setup-linux font
+
+$(FONT): vmm/hw/font.py vmm/term/charset.c $(BUILD)/font.deb | need-python3
+	$(call say,FONT,$@)
+	@mkdir -p $(@D)
+	$(Q)dpkg-deb --fsys-tarfile $(BUILD)/font.deb | \
+	    tar -xO ./usr/share/consolefonts/Uni2-VGA16.psf.gz >$(BUILD)/font.psf.gz
+	$(Q)$(PYTHON) vmm/hw/font.py $(BUILD)/font.psf.gz vmm/term/charset.c $@
 
 LINK := ld -m elf_x86_64 -static -nostdlib --build-id=none -z noexecstack -z max-page-size=4096
 

@@ -25,7 +25,9 @@ struct vm_config {
 
 struct config {
     struct vm_config vm; /* exactly one [vm NAME] section today */
-    int log_level;       /* enum log_level; "[pxhv]" section, key "log" = error|warn|info|debug */
+    /* The "[pxhv]" section. */
+    int log_level; /* enum log_level; key "log" = error|warn|info|debug */
+    int keyboard;  /* 0, 1, 2: key "keyboard" = console|ps2|both */
 };
 
 /* Parses pxhv.cfg. Unknown sections and keys, doubled keys, bad sizes ("256M", "1G", "4096K"),
