@@ -26,6 +26,7 @@ struct vm {
 
     /* Guest times at which the screen is drawn and its status line renewed; VTIME_NEVER: not. */
     vtime_t draw_at, status_at;
+    uint64_t draw_rest_ns;   /* between two portions of a drawing */
     vtime_t status_shown_ns; /* when it was renewed last, and how many exits there had been */
     uint64_t status_exits;
 };

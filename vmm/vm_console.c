@@ -6,10 +6,12 @@
 #include "hw/hw.h"
 #include "lib/fmt.h"
 
-/* Output waits for so long to be drawn together, and a screen that is half drawn for the next
- * portion: a flood of output takes a bounded part of the CPU. */
+/* Output waits for so long to be drawn together. A screen that is half drawn waits for its next
+ * portion at least four times as long as the last one took, so that a flood of output takes a fifth
+ * of the CPU at the most. */
 #define DRAW_DELAY_NS   16000000u
 #define DRAW_PORTION_NS 2000000u
+#define DRAW_REST       4u
 #define STATUS_NS       1000000000u
 
 vtime_t vm_guest_now(void *ctx)
@@ -47,7 +49,7 @@ void vm_console_put(void *ctx, uint8_t byte)
     if (console_put(byte))
         pc_call_host(&vm->pc); /* the terminal has answered */
     if (vm->draw_at == VTIME_NEVER && screen_present())
-        draw_later(vm, DRAW_DELAY_NS);
+        draw_later(vm, max_u64(DRAW_DELAY_NS, vm->draw_rest_ns));
 }
 
 static uint64_t count_exits(const struct vm *vm)
@@ -79,6 +81,15 @@ static void show_status(struct vm *vm, vtime_t now)
         vm->draw_at = now;
 }
 
+static void draw(struct vm *vm)
+{
+    vtime_t begun = vm_guest_now(vm);
+    bool drawn = screen_draw();
+    vtime_t now = vm_guest_now(vm);
+    vm->draw_rest_ns = max_u64(DRAW_PORTION_NS, (now - begun) * DRAW_REST);
+    vm->draw_at = drawn ? VTIME_NEVER : now + vm->draw_rest_ns;
+}
+
 vtime_t vm_host_deadline(void *ctx)
 {
     const struct vm *vm = ctx;
@@ -93,13 +104,14 @@ void vm_host_advance(void *ctx, vtime_t now)
         vm->status_at = now + STATUS_NS;
     }
     if (vm->draw_at <= now)
-        vm->draw_at = screen_draw() ? VTIME_NEVER : now + DRAW_PORTION_NS;
+        draw(vm);
 }
 
 void vm_console_start(struct vm *vm)
 {
     console_set_stopped(false);
     vm->draw_at = VTIME_NEVER;
+    vm->draw_rest_ns = 0;
     vm->status_shown_ns = vm_guest_now(vm);
     vm->status_exits = count_exits(vm);
     vm->status_at = screen_present() ? vm->status_shown_ns : VTIME_NEVER;
