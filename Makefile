@@ -94,7 +94,7 @@ speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 
-.PHONY: all run run-bochs run-kvm test unit fuzz fuzz-replay check boot-test bench guest image clean help
+.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image clean help
 
 all: $(BUILD)/pxhv.img
 	@size $(BUILD)/pxhv.elf | awk 'NR == 2 { printf "pxHV: $(BUILD)/pxhv.img is ready; the VMM is" \
@@ -280,13 +280,21 @@ endif
 
 BOCHS := need-bochs need-bios need-vgabios need-python3
 
-run: run-bochs
+# The PC that pxHV itself gets: MACHINE=pc or q35, RAM= its memory in MiB.
+MACHINE ?= pc
+RAM ?= 512
+
+run: $(IMAGE) | need-python3 need-qemu-system-x86_64
+	$(Q)$(PYTHON) guest/run.py auto $(IMAGE) $(MACHINE) $(RAM)
+
+run-tcg: $(IMAGE) | need-python3 need-qemu-system-x86_64
+	$(Q)$(PYTHON) guest/run.py tcg $(IMAGE) $(MACHINE) $(RAM)
+
+run-kvm: $(IMAGE) | need-python3 need-qemu-system-x86_64
+	$(Q)$(PYTHON) guest/run.py kvm $(IMAGE) $(MACHINE) $(RAM)
 
 run-bochs: $(IMAGE) | $(BOCHS)
-	$(Q)$(PYTHON) guest/run.py bochs $(IMAGE)
-
-run-kvm: $(IMAGE) | need-python3
-	$(Q)$(PYTHON) guest/run.py kvm $(IMAGE)
+	$(Q)$(PYTHON) guest/run.py bochs $(IMAGE) pc $(RAM)
 
 # --- tests on emulators -------------------------------------------------------------------------
 
@@ -298,7 +306,7 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
-boot-test: all $(TINY) | $(BOCHS) need-pytest need-pexpect
+boot-test: all $(TINY) | $(BOCHS) need-qemu-system-x86_64 need-pytest need-pexpect
 	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(PYTHON) -m pytest -p no:cacheprovider \
 	    --color=no -q --durations=10 tests/boot $(PYTEST)
 

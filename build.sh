@@ -13,6 +13,9 @@ NEEDED="
 gcc:gcc make:make ld:binutils /usr/include/stdio.h:libc6-dev
 nasm:nasm iasl:acpica-tools cpio:cpio python3:python3
 sfdisk:fdisk mkfs.vfat:dosfstools mcopy:mtools mke2fs:e2fsprogs
+qemu-system-x86_64:qemu-system-x86 /usr/share/seabios/bios-256k.bin:seabios
+"
+NEEDED_BY_BOCHS="
 bochs:bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so:bochs
 /usr/share/bochs/BIOS-bochs-latest:bochsbios /usr/share/vgabios/vgabios.bin:vgabios
 "
@@ -71,10 +74,10 @@ install_missing() {
     fi
 }
 
-all="$NEEDED $NEEDED_BY_TESTS"
+all="$NEEDED $NEEDED_BY_BOCHS $NEEDED_BY_TESTS"
 case ${1:-} in
-'' | all | image | run | run-bochs | guest | help | clean) install_missing "$NEEDED" ;;
-run-kvm) install_missing "$NEEDED qemu-system-x86_64:qemu-system-x86" ;;
+'' | all | image | run | run-tcg | run-kvm | guest | help | clean) install_missing "$NEEDED" ;;
+run-bochs) install_missing "$NEEDED $NEEDED_BY_BOCHS" ;;
 *) install_missing "$all" ;;
 esac
 [ "${1:-}" != deps ] || exit 0

@@ -1,6 +1,8 @@
 """`make run`: pxHV on an emulated or virtual PC, its serial line bridged to this terminal.
 
-Usage: run.py bochs|kvm IMAGE
+Usage: run.py auto|kvm|tcg|bochs IMAGE [pc|q35 [MIB]]
+
+auto takes KVM where it nests, else QEMU's software emulation of AMD-V, and says why.
 """
 
 import os
@@ -11,6 +13,8 @@ import sys
 import termios
 import tty
 
+import kvm
+import qemu
 from bochs import Bochs
 
 PREFIX = b"\x01"  # Ctrl-A, as in QEMU and screen
@@ -77,12 +81,12 @@ def bridge(connection):
                     return False
 
 
-def run_bochs(image):
+def run_bochs(image, megs):
     print(f"pxHV: Bochs emulates a PC with VT-x, about a hundred times slower than a real one: the "
           f"shell takes a minute or two.\npxHV: {HELP}", flush=True)
     terminal = sys.stdin.fileno() if sys.stdin.isatty() else None
     saved = termios.tcgetattr(terminal) if terminal is not None else None
-    with Bochs(image, time0="utc") as machine:
+    with Bochs(image, time0="utc", megs=megs) as machine:
         try:
             if saved:
                 tty.setraw(terminal)
@@ -95,49 +99,43 @@ def run_bochs(image):
     print("\npxHV: the machine is off." if ended else "\npxHV: left; the machine is gone.")
 
 
-def read_line(path):
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.readline().strip()
-    except OSError:
-        return ""
+def run_qemu(image, kind, machine, megs, why):
+    """QEMU takes this process over: its mon:stdio knows the same keys as the bridge above. The
+    screen stays a screen, which -nographic would have the BIOS copy to the serial line."""
+    if not shutil.which(qemu.PROGRAM):
+        sys.exit(f"pxHV: {qemu.PROGRAM} is missing: it is in the Debian package 'qemu-system-x86'. "
+                 f"Run ./build.sh deps, or: apt-get install qemu-system-x86")
+    print(f"pxHV: {why}.\npxHV: {HELP}", flush=True)
+    os.execvp(qemu.PROGRAM, [qemu.PROGRAM, "-display", "none", "-serial", "mon:stdio"] +
+              qemu.machine_arguments(image, kind, machine, megs))
 
 
-def why_no_kvm():
-    """One sentence why KVM can't run pxHV here, or None when it can."""
-    if not os.path.exists("/dev/kvm"):
-        return "there is no /dev/kvm: this machine offers no virtualization, or kvm isn't loaded"
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return "/dev/kvm may not be opened by this user: join the group kvm"
-    if os.path.isdir("/sys/module/kvm_amd"):
-        return "the CPU has AMD-V, and this version of pxHV knows VT-x only"
-    if not os.path.isdir("/sys/module/kvm_intel"):
-        return "the module kvm_intel isn't loaded"
-    if read_line("/sys/module/kvm_intel/parameters/nested") not in ("Y", "1"):
-        return "kvm_intel doesn't nest: reload it with 'modprobe kvm_intel nested=1'"
-    if not shutil.which("qemu-system-x86_64"):
-        return "qemu-system-x86_64 is missing: install the Debian package qemu-system-x86"
-    return None
+def run_kvm(image, machine, megs, name):
+    run_qemu(image, "kvm", machine, megs, f"running under KVM, which nests {name}")
 
 
-def run_kvm(image):
-    reason = why_no_kvm()
-    if reason:
-        print(f"pxHV: not under KVM: {reason}.\npxHV: running under Bochs instead.", flush=True)
-        run_bochs(image)
-        return
-    print("pxHV: under KVM with nested VT-x. Ctrl-A X leaves.", flush=True)
-    os.execvp("qemu-system-x86_64", [
-        "qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "512M", "-nographic",
-        "-drive", f"file={image},format=raw,snapshot=on"])
+def run_tcg(image, machine, megs, why=""):
+    run_qemu(image, "tcg", machine, megs, f"running in QEMU's emulation of a PC with AMD-V{why}")
+
+
+def run(how, image, machine="pc", megs="512"):
+    if how == "bochs":
+        run_bochs(image, int(megs))
+    elif how == "tcg":
+        run_tcg(image, machine, megs)
+    else:
+        name, reason = kvm.probe()
+        if name:
+            run_kvm(image, machine, megs, name)
+        elif how == "kvm":
+            sys.exit(f"pxHV: not under KVM: {reason}.")
+        else:
+            run_tcg(image, machine, megs, f", not under KVM: {reason}")
 
 
 if __name__ == "__main__":
     for number in END_SIGNALS:
         signal.signal(number, leave)
-    if len(sys.argv) != 3 or sys.argv[1] not in ("bochs", "kvm"):
+    if len(sys.argv) not in (3, 4, 5) or sys.argv[1] not in ("auto", "kvm", "tcg", "bochs"):
         sys.exit(__doc__)
-    if sys.argv[1] == "kvm":
-        run_kvm(sys.argv[2])
-    else:
-        run_bochs(sys.argv[2])
+    run(*sys.argv[1:])

@@ -202,6 +202,7 @@ void vm_facts(struct vm *vm)
         .lfence_serializing = hw_facts.lfence_serializing,
         .cpuid = cpuid,
         .xsetbv = write_xcr0,
+        .xgetbv = read_xcr0,
     };
 }
 

@@ -5,17 +5,48 @@ import os
 import pytest
 
 import machine
+import platforms
 
 
-@pytest.fixture(scope="session")
-def linux():
-    """The demo guest at its shell, booted once for all tests that only use it."""
-    console = machine.Console(os.path.join(machine.BUILD, "pxhv.img"))
+def by_ident(platform):
+    return platform.ident
+
+
+@pytest.fixture(scope="session", params=platforms.BOTH_VENDORS, ids=by_ident)
+def linux(request):
+    """The demo guest at its shell, booted once on each platform for all tests that only use it."""
+    image = os.path.join(machine.BUILD, "pxhv.img")
+    console = machine.Console(request.param, request.param.start(image))
     try:
         console.wait_for_shell()
         yield console
     finally:
         console.close()
+
+
+@pytest.fixture(params=platforms.BOTH_VENDORS, ids=by_ident)
+def platform(request):
+    """Both vendors' CPUs in turn."""
+    return request.param
+
+
+@pytest.fixture(params=platforms.FOR_TINY_GUESTS, ids=by_ident)
+def tiny_platform(request):
+    """Both vendors' CPUs, the second one with and without next-RIP save."""
+    return request.param
+
+
+@pytest.fixture
+def console():
+    """A function that starts a machine to talk to; it is gone when the test is over."""
+    opened = []
+
+    def start(platform, image, timeout=600, **options):
+        opened.append(machine.Console(platform, platform.start(image, **options), timeout))
+        return opened[-1]
+    yield start
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture

@@ -3,17 +3,13 @@
 import os
 import re
 import subprocess
-import sys
 import time
 
 import pexpect
 from pexpect import fdpexpect
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "guest"))
-from bochs import Bochs  # noqa: E402
+from platforms import BUILD, ROOT, VTX
 
-BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 PARTITION = 2048 * 512
 
 # Whatever pxHV says when it is over and the machine is not.
@@ -51,21 +47,28 @@ def delete_file(image, name):
 class Run:
     """What a machine that nobody talks to said, and whether it switched itself off."""
 
-    def __init__(self, text, ended, report):
+    def __init__(self, platform, text, ended, report):
+        self.platform = platform
         self.text = text
         self.ended = ended
         self.report = report
 
     def __repr__(self):
-        return f"{'ended' if self.ended else 'still running'}\n{self.text}\n{self.report}"
+        return (f"{self.platform}: {'ended' if self.ended else 'still running'}\n{self.text}\n"
+                f"{self.report}")
 
 
-def run(image, timeout=120, **options):
+def run(image, platform=VTX, **options):
     """Runs until the machine is off, pxHV says that it stopped, or the time is over."""
+    return listen(platform, platform.start(image, **options))
+
+
+def listen(platform, started, timeout=120):
+    """run() for a machine that was started already."""
     end = time.monotonic() + timeout
     text = ""
     ended = False
-    with Bochs(image, **options) as machine:
+    with started as machine:
         machine.connection.settimeout(0.5)
         while time.monotonic() < end:
             try:
@@ -80,7 +83,7 @@ def run(image, timeout=120, **options):
                 ended = machine.wait(10)
                 break
             text += data.decode("ascii", "replace").replace("\r", "")
-        return Run(text, ended, machine.bochs_log()[-2000:])
+        return Run(platform, text, ended, machine.report()[-2000:])
 
 
 class Console:
@@ -88,8 +91,9 @@ class Console:
 
     PROMPT = "/ # "
 
-    def __init__(self, image, timeout=600, **options):
-        self.machine = Bochs(image, **options)
+    def __init__(self, platform, started, timeout=600):
+        self.platform = platform
+        self.machine = started
         self.log = ""
         self.line = fdpexpect.fdspawn(self.machine.connection, timeout=timeout, encoding="utf-8",
                                       codec_errors="replace")
@@ -106,8 +110,8 @@ class Console:
         try:
             self.line.expect(pattern, timeout=timeout)
         except (pexpect.TIMEOUT, pexpect.EOF) as what:
-            raise AssertionError(f"{type(what).__name__} while waiting for {pattern!r}\n"
-                                 f"--- serial\n{self.log[-3000:]}\n"
+            raise AssertionError(f"{self.platform}: {type(what).__name__} while waiting for "
+                                 f"{pattern!r}\n--- serial\n{self.log[-3000:]}\n"
                                  f"{self.machine.report()}") from None
         return self.line.match
 

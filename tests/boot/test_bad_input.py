@@ -8,7 +8,8 @@ import struct
 import pytest
 
 import machine
-import bochs  # found through machine
+import bochs  # found through platforms
+from platforms import AMDV, VTX
 
 
 def refused(result, *words):
@@ -122,7 +123,16 @@ def test_machine_too_small_for_the_files(image, tiny, tmp_path):
     ("corei5_lynnfield_750", ["unrestricted guest"]),
 ])
 def test_processor_without_a_feature(image, tiny, model, words):
-    refused(machine.run(image(KERNEL=tiny("hlt")), model=model), *words)
+    refused(machine.run(image(KERNEL=tiny("hlt")), VTX, model=model), *words)
+
+
+@pytest.mark.parametrize("cpu, words", [
+    ("pentium3", ["[Ll]ong mode|64-bit"]),
+    ("EPYC,-svm", ["neither VT-x nor AMD-V"]),
+    ("EPYC,+svm,-npt", ["AMD-V lacks nested paging"]),
+])
+def test_amd_processor_without_a_feature(image, tiny, cpu, words):
+    refused(machine.run(image(KERNEL=tiny("hlt")), AMDV, cpu=cpu), *words)
 
 
 def test_virtualization_locked_off_by_firmware(image, tiny, tmp_path):

@@ -60,22 +60,19 @@ def test_edited_stick_takes_effect(image, tiny):
     assert "tiny: PASS cpuid" in result.text, result
 
 
-def test_own_linux_with_two_disks(tmp_path, image):
+def test_own_linux_with_two_disks(platform, tmp_path, image, console):
     """A whole guest of files given by hand, its command line edited on the stick."""
-    guest = os.path.join(machine.BUILD, "guest")
+    files = os.path.join(machine.BUILD, "guest")
     second = tmp_path / "second.img"
     second.write_bytes(b"second disk".ljust(512, b".") * 2048)
     path = image(edit=lambda text: text.replace("quiet", "quiet marker=edited"),
-                 KERNEL=f"{guest}/vmlinuz", INITRD=f"{guest}/initrd.img",
-                 DISK=f"{guest}/disk.img {second}", CMDLINE="console=ttyS0 quiet", MEMORY="192M")
-    console = machine.Console(path)
-    try:
-        console.wait_for_shell()
-        assert "quiet marker=edited" in console.shell("cat /proc/cmdline")
-        wanted = hashlib.md5(second.read_bytes()).hexdigest()
-        assert wanted in console.shell("md5sum /dev/vdb")
-        assert "16384" in console.shell("grep vda$ /proc/partitions")
-        console.line.send("poweroff\n")
-        assert console.wait_for_end(), console.log[-2000:]
-    finally:
-        console.close()
+                 KERNEL=f"{files}/vmlinuz", INITRD=f"{files}/initrd.img",
+                 DISK=f"{files}/disk.img {second}", CMDLINE="console=ttyS0 quiet", MEMORY="192M")
+    guest = console(platform, path)
+    guest.wait_for_shell()
+    assert "quiet marker=edited" in guest.shell("cat /proc/cmdline")
+    wanted = hashlib.md5(second.read_bytes()).hexdigest()
+    assert wanted in guest.shell("md5sum /dev/vdb")
+    assert "16384" in guest.shell("grep vda$ /proc/partitions")
+    guest.line.send("poweroff\n")
+    assert guest.wait_for_end(), guest.log[-2000:]

@@ -191,6 +191,11 @@ static void fake_xsetbv(uint64_t xcr0)
     current->xcr0_loaded = xcr0;
 }
 
+static uint64_t fake_xgetbv(void)
+{
+    return current->xcr0_loaded;
+}
+
 /* A made-up CPU that has everything: what the policy lets through is then the policy's doing. */
 void fake_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -382,6 +387,7 @@ void fake_init(struct fake *fake)
         .xsaves = true,
         .cpuid = fake_cpuid,
         .xsetbv = fake_xsetbv,
+        .xgetbv = fake_xgetbv,
     };
     fake->host = (struct host_ops){fake_tsc, fake_take_interrupts, fake_sleep_until};
     fake->tsc = 1000000;

@@ -182,6 +182,18 @@ static void leaf_dh_follows_xcr0(void **state)
     assert_leaf(0xd, 8, 0, 0, 0, 0);
 }
 
+/* QEMU's TCG runs the guest's XSETBV without the exit that AMD-V was asked for. */
+static void leaf_dh_follows_xcr0_without_an_exit(void **state)
+{
+    (void)state;
+    fake.reg[VREG_CR4] |= 1 << 18;
+    assert_leaf(0xd, 0, 0xe7, 576, 2688, 0);
+    fake.xcr0_loaded = 7;
+    assert_leaf(0xd, 0, 0xe7, 832, 2688, 0);
+    assert_leaf(0xd, 1, 0xf, 832, 0, 0);
+    assert_int_equal(fake.vcpu.xcr0, 7);
+}
+
 static void without_xsaves_only_the_standard_format_is_offered(void **state)
 {
     (void)state;
@@ -337,6 +349,7 @@ int main(void)
         TEST(extended_leaves_hide_svm_and_keep_long_mode),
         TEST(features_without_the_backends_consent_are_hidden),
         TEST(leaf_dh_follows_xcr0),
+        TEST(leaf_dh_follows_xcr0_without_an_exit),
         TEST(without_xsaves_only_the_standard_format_is_offered),
         TEST(osxsave_mirrors_cr4),
         TEST(a_component_alone_does_not_make_avx512),

@@ -196,14 +196,9 @@ static uint32_t xsave_size(const struct vcpu_cpuid *table, uint64_t components, 
     return size;
 }
 
-void cpuid_update(struct vcpu *vcpu, uint64_t cr4)
+static void update_xsave(struct vcpu *vcpu)
 {
     struct vcpu_cpuid *table = &vcpu->cpuid;
-    table->basic[1][ECX] &= ~L1C_OSXSAVE;
-    if (!(table->basic[1][ECX] & L1C_XSAVE))
-        return;
-    if (cr4 & X86_CR4_OSXSAVE)
-        table->basic[1][ECX] |= L1C_OSXSAVE;
     uint64_t allowed = xcr0_guest_allowed(vcpu);
     table->xsave[0][EAX] = (uint32_t)allowed;
     table->xsave[0][EBX] = xsave_size(table, vcpu->xcr0, false);
@@ -211,6 +206,29 @@ void cpuid_update(struct vcpu *vcpu, uint64_t cr4)
     table->xsave[0][EDX] = 0;
     if (table->xsave[1][EAX] & 0xa) /* XSAVEC or XSAVES */
         table->xsave[1][EBX] = xsave_size(table, vcpu->xcr0, true);
+}
+
+void cpuid_update(struct vcpu *vcpu, uint64_t cr4)
+{
+    uint32_t *features = &vcpu->cpuid.basic[1][ECX];
+    *features &= ~L1C_OSXSAVE;
+    if (!(*features & L1C_XSAVE))
+        return;
+    if (cr4 & X86_CR4_OSXSAVE)
+        *features |= L1C_OSXSAVE;
+    update_xsave(vcpu);
+}
+
+/* The guest's XCR0 lies in the CPU. QEMU's TCG doesn't intercept XSETBV, so the CPU is asked. */
+static void follow_xcr0(struct vcpu *vcpu)
+{
+    if (!(vcpu->cpuid.basic[1][ECX] & L1C_XSAVE))
+        return;
+    uint64_t xcr0 = vcpu->facts->xgetbv();
+    if (xcr0 == vcpu->xcr0)
+        return;
+    vcpu->xcr0 = xcr0;
+    update_xsave(vcpu);
 }
 
 /* The TSC's frequency as crystal times ratio, so that no guest has to measure it. */
@@ -321,8 +339,9 @@ void cpuid_build(struct vcpu *vcpu)
 
 static const uint32_t nothing[4];
 
-static const uint32_t *find_subleaf(struct vcpu_cpuid *table, uint32_t leaf, uint32_t subleaf)
+static const uint32_t *find_subleaf(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
+    struct vcpu_cpuid *table = &vcpu->cpuid;
     switch (leaf) {
     case 4:
         return subleaf < VCPU_CPUID_CACHES ? table->cache[subleaf] : nothing;
@@ -334,15 +353,17 @@ static const uint32_t *find_subleaf(struct vcpu_cpuid *table, uint32_t leaf, uin
         table->topology[2][ECX] = subleaf & 0xff; /* the CPU echoes it */
         return table->topology[2];
     default:
+        follow_xcr0(vcpu);
         return subleaf < VCPU_CPUID_XSAVE ? table->xsave[subleaf] : nothing;
     }
 }
 
-static inline const uint32_t *find(struct vcpu_cpuid *table, uint32_t leaf, uint32_t subleaf)
+static inline const uint32_t *find(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
+    struct vcpu_cpuid *table = &vcpu->cpuid;
     if (leaf <= table->max_basic) {
         if (__builtin_expect(BIT(leaf) & SUBLEAF_LEAVES, 0))
-            return find_subleaf(table, leaf, subleaf);
+            return find_subleaf(vcpu, leaf, subleaf);
         return table->basic[leaf];
     }
     if (leaf - LEAF_EXTENDED < table->extended_count) {
@@ -362,14 +383,13 @@ static inline const uint32_t *find(struct vcpu_cpuid *table, uint32_t leaf, uint
 
 void cpuid_guest(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-    memcpy(out, find(&vcpu->cpuid, leaf, subleaf), 4 * sizeof(uint32_t));
+    memcpy(out, find(vcpu, leaf, subleaf), 4 * sizeof(uint32_t));
 }
 
 enum exit_action cpuid_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     (void)exit;
-    const uint32_t *out =
-        find(&vcpu->cpuid, (uint32_t)vcpu->gpr[VGPR_RAX], (uint32_t)vcpu->gpr[VGPR_RCX]);
+    const uint32_t *out = find(vcpu, (uint32_t)vcpu->gpr[VGPR_RAX], (uint32_t)vcpu->gpr[VGPR_RCX]);
     vcpu->gpr[VGPR_RAX] = out[EAX];
     vcpu->gpr[VGPR_RBX] = out[EBX];
     vcpu->gpr[VGPR_RCX] = out[ECX];

@@ -59,6 +59,7 @@ struct cpu_facts {
     bool lfence_serializing; /* AMD: DE_CFG makes LFENCE wait for what came before it */
     void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* out: EAX EBX ECX EDX */
     void (*xsetbv)(uint64_t xcr0); /* called with a checked value only */
+    uint64_t (*xgetbv)(void);      /* both: only where the guest has XSAVE */
 };
 
 /* What the machine around the CPU offers. All calls come from the run loop. */
@@ -165,7 +166,7 @@ struct vcpu {
     uint32_t nested_fault_exit;
 
     /* Guest-visible state that no backend register holds. */
-    uint64_t xcr0;
+    uint64_t xcr0; /* as XSETBV exits and CPUID's leaf Dh saw it */
     uint64_t apic_base;
     uint64_t misc_enable;
     uint64_t mtrr[32]; /* see msr.c */

@@ -1,0 +1,122 @@
+"""Starts QEMU on an image: in software (TCG, which has AMD-V) or under KVM. Used by `make run` and by
+the boot tests."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+
+PROGRAM = "qemu-system-x86_64"
+
+# An EPYC with AMD-V and nested paging, without what TCG doesn't have and would warn about.
+TCG_CPU = ("EPYC,+svm,+npt,-nrip-save,-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,"
+           "-topoext,-xsavec")
+
+# How the image is attached. `snapshot=on`: what is written to it is lost with the machine.
+DRIVE = "file={image},format=raw,snapshot=on"
+DISKS = {
+    "ide": ["-drive", DRIVE + ",if=ide"],  # AHCI on q35
+    "cd": ["-drive", DRIVE + ",if=ide,media=cdrom,readonly=on"],
+    "virtio": ["-drive", DRIVE + ",if=virtio"],
+    "ahci": ["-drive", DRIVE + ",if=none,id=stick", "-device", "ich9-ahci,id=ahci",
+             "-device", "ide-hd,drive=stick,bus=ahci.0"],
+    "nvme": ["-drive", DRIVE + ",if=none,id=stick", "-device", "nvme,drive=stick,serial=pxhv"],
+    "usb": ["-drive", DRIVE + ",if=none,id=stick", "-device", "qemu-xhci",
+            "-device", "usb-storage,drive=stick"],
+    "ehci": ["-drive", DRIVE + ",if=none,id=stick", "-device", "usb-ehci",
+             "-device", "usb-storage,drive=stick"],
+}
+
+
+def accelerator(kind):
+    """The arguments for "tcg" or "kvm"."""
+    return ["-accel", "kvm", "-cpu", "host"] if kind == "kvm" else ["-accel", "tcg", "-cpu", TCG_CPU]
+
+
+def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="ide"):
+    """The arguments that make the machine, without its consoles."""
+    if "," in image:
+        raise ValueError(f"{image}: QEMU takes no file with a comma in its name")
+    return (accelerator(kind) + ["-M", machine, "-m", str(megs), "-nic", "none"] +
+            [part.format(image=image) for part in DISKS[disk]])
+
+
+class Qemu:
+    """One machine; .connection is its serial line, .qmp() its monitor. stop() ends it."""
+
+    def __init__(self, image, cpu=None, arguments=(), **machine):
+        self.folder = tempfile.mkdtemp(prefix="pxhv-qemu-")
+        ours, theirs = zip(socket.socketpair(), socket.socketpair())
+        self.connection, self._monitor = ours
+        self._output = open(os.path.join(self.folder, "stdout"), "w+b")
+        command = [PROGRAM] + machine_arguments(image, **machine) + [
+            "-display", "none", "-no-user-config",
+            "-chardev", f"socket,id=serial,fd={theirs[0].fileno()}", "-serial", "chardev:serial",
+            "-chardev", f"socket,id=monitor,fd={theirs[1].fileno()}",
+            "-mon", "chardev=monitor,mode=control"]
+        if cpu:
+            command += ["-cpu", cpu]
+        self.process = subprocess.Popen(
+            command + list(arguments), stdin=subprocess.DEVNULL, stdout=self._output,
+            stderr=subprocess.STDOUT, pass_fds=[end.fileno() for end in theirs])
+        for end in theirs:
+            end.close()
+        self._replies = self._monitor.makefile("r", encoding="utf-8")
+        self._ready = False
+
+    def qmp(self, command, **arguments):
+        """Runs a command of the "QEMU Machine Protocol" and gives what it returns."""
+        if not self._ready:
+            self._ready = True
+            self._replies.readline()  # the greeting
+            self.qmp("qmp_capabilities")
+        request = {"execute": command, "arguments": arguments}
+        self._monitor.sendall(json.dumps(request).encode())
+        while True:
+            line = self._replies.readline()
+            if not line:
+                raise RuntimeError(f"QEMU ended before it answered {command}\n{self.report()}")
+            reply = json.loads(line)
+            if "error" in reply:
+                raise RuntimeError(f"{command}: {reply['error']['desc']}")
+            if "return" in reply:  # not an event
+                return reply["return"]
+
+    def screendump(self, path):
+        """The screen as a PPM picture."""
+        self.qmp("screendump", filename=path)
+
+    def press(self, *keys):
+        """Keys by QEMU's names ("a", "shift", "ret"), pressed together."""
+        self.qmp("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
+
+    def wait(self, timeout):
+        """Waits until the machine is off; False when it still runs."""
+        try:
+            self.process.wait(timeout)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def report(self):
+        """What QEMU itself said, for a person who asks why."""
+        with open(os.path.join(self.folder, "stdout"), "rb") as file:
+            return f"--- qemu\n{file.read().decode('ascii', 'replace')[-3000:]}"
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.connection.close()
+        self._replies.close()
+        self._monitor.close()
+        self._output.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
