@@ -87,56 +87,84 @@ void framebuffer_clear(struct framebuffer *framebuffer)
                framebuffer->width * framebuffer->pixel_bytes);
 }
 
-static uint8_t *put_pixel(uint8_t *to, uint32_t colour, unsigned bytes)
+/* What a cell's pixels are made of. */
+struct brush {
+    const uint8_t *glyph;
+    uint32_t colour[2]; /* background, foreground */
+    uint64_t pair[4];   /* two pixels of 32 bits, by two bits of the glyph, the left one first */
+};
+
+static struct brush brush_of(const struct framebuffer *framebuffer, uint16_t cell)
+{
+    uint64_t off = framebuffer->colour[cell >> 12], on = framebuffer->colour[cell >> 8 & 0xF];
+
+    return (struct brush){
+        .glyph = framebuffer->font + (cell & 0xFF) * FRAMEBUFFER_GLYPH_ROWS,
+        .colour = {(uint32_t)off, (uint32_t)on},
+        .pair = {off | off << 32, off | on << 32, on | off << 32, on | on << 32},
+    };
+}
+
+static inline uint8_t *put_pixel(uint8_t *to, uint32_t colour, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
-        *to++ = (uint8_t)(colour >> (8 * i));
+        to[i] = (uint8_t)(colour >> (8 * i));
+    return to + bytes;
+}
+
+/* Eight pixels of a glyph's line, each `scale` wide. In line, so that `bytes` is a constant. */
+static inline uint8_t *put_line_of(uint8_t *to, const struct brush *brush, unsigned bits,
+                                   unsigned scale, unsigned bytes)
+{
+    for (unsigned x = 0; x < FRAMEBUFFER_GLYPH_COLUMNS; x++, bits <<= 1)
+        for (unsigned i = 0; i < scale; i++)
+            to = put_pixel(to, brush->colour[bits >> 7 & 1], bytes);
     return to;
 }
 
-/* What nearly every machine has: pixels of 32 bits, two at a time. */
-static uint8_t *put_wide_line(uint8_t *to, uint8_t bits, unsigned scale, const uint32_t *colours)
+/* What nearly every machine has: pixels of 32 bits, single or doubled. */
+static inline uint8_t *put_pairs(uint8_t *to, const struct brush *brush, unsigned bits,
+                                 unsigned scale)
 {
-    uint64_t off = colours[0], on = colours[1];
-    const uint64_t pairs[4] = {off | off << 32, off | on << 32, on | off << 32, on | on << 32};
     uint64_t *pair = (uint64_t *)to;
 
     if (scale == 1)
         for (unsigned x = 0; x < FRAMEBUFFER_GLYPH_COLUMNS; x += 2, bits <<= 2)
-            *pair++ = pairs[bits >> 6];
+            *pair++ = brush->pair[bits >> 6 & 3];
     else
         for (unsigned x = 0; x < FRAMEBUFFER_GLYPH_COLUMNS; x++, bits <<= 1)
-            *pair++ = pairs[bits >> 7 ? 3 : 0];
+            *pair++ = brush->pair[bits >> 7 & 1 ? 3 : 0];
     return (uint8_t *)pair;
 }
 
-/* Eight pixels of a glyph's line, each `scale` wide. */
-static uint8_t *put_line(const struct framebuffer *framebuffer, uint8_t *to, uint8_t bits,
-                         const uint32_t *colours)
+static uint8_t *put_line(const struct framebuffer *framebuffer, uint8_t *to,
+                         const struct brush *brush, unsigned y)
 {
-    unsigned scale = framebuffer->scale;
+    unsigned scale = framebuffer->scale, bits = brush->glyph[y];
 
-    if (framebuffer->pixel_bytes == 4 && scale <= 2)
-        return put_wide_line(to, bits, scale, colours);
-    for (unsigned x = 0; x < FRAMEBUFFER_GLYPH_COLUMNS; x++, bits <<= 1)
-        for (unsigned i = 0; i < scale; i++)
-            to = put_pixel(to, colours[bits >> 7], framebuffer->pixel_bytes);
-    return to;
+    switch (framebuffer->pixel_bytes) {
+    case 2:
+        return put_line_of(to, brush, bits, scale, 2);
+    case 3:
+        return put_line_of(to, brush, bits, scale, 3);
+    default:
+        return scale <= 2 ? put_pairs(to, brush, bits, scale)
+                          : put_line_of(to, brush, bits, scale, 4);
+    }
 }
 
 static void draw_chunk(const struct framebuffer *framebuffer, uint8_t *to, const uint16_t *cells,
                        unsigned count)
 {
     uint8_t line[CHUNK_BYTES] __attribute__((aligned(8)));
+    struct brush brush[CHUNK_CELLS];
 
+    for (unsigned i = 0; i < count; i++)
+        brush[i] = brush_of(framebuffer, cells[i]);
     for (unsigned y = 0; y < FRAMEBUFFER_GLYPH_ROWS; y++) {
         uint8_t *end = line;
-        for (unsigned i = 0; i < count; i++) {
-            uint32_t colours[2] = {framebuffer->colour[cells[i] >> 12],
-                                   framebuffer->colour[cells[i] >> 8 & 0xF]};
-            uint8_t bits = framebuffer->font[(cells[i] & 0xFF) * FRAMEBUFFER_GLYPH_ROWS + y];
-            end = put_line(framebuffer, end, bits, colours);
-        }
+        for (unsigned i = 0; i < count; i++)
+            end = put_line(framebuffer, end, &brush[i], y);
         for (unsigned i = 0; i < framebuffer->scale; i++, to += framebuffer->pitch_bytes)
             memcpy(to, line, (size_t)(end - line));
     }
