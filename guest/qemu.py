@@ -44,9 +44,10 @@ def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="ide"):
 
 
 class Qemu:
-    """One machine; .connection is its serial line, .qmp() its monitor. stop() ends it."""
+    """One machine; .connection is its serial line, .qmp() its monitor. stop() ends it. With icount
+    its time is instructions, a nanosecond each, and leaps while its CPU is halted."""
 
-    def __init__(self, image, cpu=None, arguments=(), **machine):
+    def __init__(self, image, cpu=None, icount=False, arguments=(), **machine):
         self.folder = tempfile.mkdtemp(prefix="pxhv-qemu-")
         ours, theirs = zip(socket.socketpair(), socket.socketpair())
         self.connection, self._monitor = ours
@@ -58,6 +59,8 @@ class Qemu:
             "-mon", "chardev=monitor,mode=control"]
         if cpu:
             command += ["-cpu", cpu]
+        if icount:
+            command += ["-icount", "shift=0,sleep=off", "-rtc", "base=utc,clock=vm"]
         self.process = subprocess.Popen(
             command + list(arguments), stdin=subprocess.DEVNULL, stdout=self._output,
             stderr=subprocess.STDOUT, pass_fds=[end.fileno() for end in theirs])

@@ -30,12 +30,6 @@ def platform(request):
     return request.param
 
 
-@pytest.fixture(params=platforms.FOR_TINY_GUESTS, ids=by_ident)
-def tiny_platform(request):
-    """Both vendors' CPUs, the second one with and without next-RIP save."""
-    return request.param
-
-
 @pytest.fixture
 def console():
     """A function that starts a machine to talk to; it is gone when the test is over."""

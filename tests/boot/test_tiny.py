@@ -5,6 +5,7 @@ import os
 import pytest
 
 import machine
+from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX
 
 NAMES = sorted(name.removesuffix(".asm")
                for name in os.listdir(os.path.join(machine.ROOT, "guest", "tiny"))
@@ -19,12 +20,32 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_tiny_guest(name, tiny_platform, image, tiny, tmp_path):
+# What a guest of AMD-V does without an exit is the emulator's own work, and these are its lacks.
+# - task_switch: neither emulator sets DR6.BT.
+# - native_checks: TCG takes any segment base, and for a bad CR3 it ends the guest's turn as if VMRUN
+#   had failed.
+# - triple_fault: Bochs resets the machine although shutdown is intercepted; entry32_modes: it raises
+#   #GP for a MOV to CR0 before the intercept, and that ends the same way; single_step: it carries a
+#   pending trap over the exit into the host, without DR6.BS; sti_hlt: with the guest's IF at 0 it
+#   lets no interrupt of the host end the guest's turn, so that no time passes for a guest that polls.
+NOT_ON = {
+    "task_switch": (AMDV_TICKS, AMDV_BOCHS),
+    "native_checks": (AMDV_TICKS,),
+    "triple_fault": (AMDV_BOCHS,),
+    "entry32_modes": (AMDV_BOCHS,),
+    "single_step": (AMDV_BOCHS,),
+    "sti_hlt": (AMDV_BOCHS,),
+}
+CASES = [pytest.param(platform, name, id=f"{platform.ident}-{name}")
+         for platform in FOR_TINY_GUESTS for name in NAMES if platform not in NOT_ON.get(name, ())]
+
+
+@pytest.mark.parametrize("platform, name", CASES)
+def test_tiny_guest(platform, name, image, tiny, tmp_path):
     disk = tmp_path / "disk.img"
     disk.write_bytes(bytes(1 << 20))
-    result = machine.run(image(KERNEL=tiny(name), DISK=disk, MEMORY="32M"), tiny_platform)
-    assert f"entering linux with {tiny_platform.vendor}" in result.text, result
+    result = machine.run(image(KERNEL=tiny(name), DISK=disk, MEMORY="32M"), platform)
+    assert f"entering linux with {platform.vendor}" in result.text, result
     assert "tiny: FAIL" not in result.text, result
     assert f"tiny: PASS {name}" in result.text, result
     place = 0
@@ -48,5 +69,5 @@ def test_boot_lines_appear_in_order(platform, image, tiny):
                                    "corei7_skylake_x", "tigerlake"])
 def test_other_processors_with_all_that_is_needed(model, image, tiny):
     """From the first one with an unrestricted guest to the newest."""
-    result = machine.run(image(KERNEL=tiny("cr"), MEMORY="32M"), model=model)
+    result = machine.run(image(KERNEL=tiny("cr"), MEMORY="32M"), VTX, model=model)
     assert "tiny: PASS cr" in result.text and result.ended, result

@@ -184,6 +184,11 @@ void lapic_init(void)
     timer_init();
 }
 
+bool hw_timer_present(void)
+{
+    return present;
+}
+
 void hw_timer_arm(uint64_t tsc_deadline)
 {
     if (present)

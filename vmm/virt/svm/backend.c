@@ -37,6 +37,12 @@ static bool svm_probe(struct cpu_facts *facts, const char **refusal)
 
 static bool svm_cpu_enable(struct frame_source *frames, const char **refusal)
 {
+    if (!hw_timer_present()) {
+        *refusal = "the local APIC is off, and AMD-V has no other timer to end a guest's turn: "
+                   "switch the APIC on in the firmware's setup, the emulator or the outer "
+                   "hypervisor";
+        return false;
+    }
     uint64_t vm_cr = rdmsr(MSR_VM_CR);
     if ((vm_cr & VM_CR_SVMDIS) && !wrmsr_safe(MSR_VM_CR, vm_cr & ~VM_CR_SVMDIS)) {
         *refusal = locked_off;

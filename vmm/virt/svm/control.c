@@ -15,18 +15,19 @@
 
 /*
  * What the guest can't do alone. Not intercepted, because the CPU does it right for the guest: task
- * switches, CR2, CR3 and CR8, debug registers, INVLPG, RSM (#UD outside of SMM), IRET but after an
- * NMI, and writes of CR0 that change TS and MP alone.
+ * switches, CR2, CR3 and CR8, debug registers, INVLPG, RSM (#UD outside of SMM), and IRET but after
+ * an NMI. All writes of CR0 are: the selective intercept would spare those of TS and MP alone,
+ * which no kernel makes often, and QEMU's TCG overlooks the upper half of CR0 there.
  */
 static void write_intercepts(struct vmcb_control *control)
 {
-    control->intercept_cr = INTERCEPT_CR_WRITE(4);
+    control->intercept_cr = INTERCEPT_CR_WRITE(0) | INTERCEPT_CR_WRITE(4);
     /* #DB and #AC can loop inside the CPU's own delivery for ever; #MC is the host's. */
     control->intercept_exceptions = BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC);
-    control->intercept_3 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CR0_SEL |
-                           INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT |
-                           INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR |
-                           INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN;
+    control->intercept_3 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
+                           INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
+                           INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE |
+                           INTERCEPT_SHUTDOWN;
     control->intercept_4 =
         INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
         INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT |
@@ -40,22 +41,28 @@ bool svm_vcpu_init(struct vcpu *vcpu, struct frame_source *frames)
     *state = (struct svm_vcpu){.changed = true, .dirty = CLEAN_ALL};
     state->vmcb = (struct vmcb *)frames->alloc(frames->ctx, 1);
     state->msrpm = (uint8_t *)frames->alloc(frames->ctx, MSRPM_FRAMES);
-    uint8_t *iopm = (uint8_t *)frames->alloc(frames->ctx, IOPM_FRAMES);
-    if (!state->vmcb || !state->msrpm || !iopm ||
+    state->iopm = (uint8_t *)frames->alloc(frames->ctx, IOPM_FRAMES);
+    if (!state->vmcb || !state->msrpm || !state->iopm ||
         !svm_npt_init(state, frames, vcpu->facts->gib_pages))
         return false;
 
     memset(state->msrpm, 0xFF, MSRPM_FRAMES * PAGE_SIZE); /* msr_open() makes exceptions */
-    memset(iopm, 0xFF, IOPM_FRAMES * PAGE_SIZE);
-    struct vmcb_control *control = &state->vmcb->control;
+    memset(state->iopm, 0xFF, IOPM_FRAMES * PAGE_SIZE);
+    /* The reset asks for a flush, which the last ASID makes one of all: an earlier user of AMD-V
+     * may have left translations under any of them. */
+    state->asid = svm_caps.asids - 1;
+    return true;
+}
+
+static void write_control(const struct svm_vcpu *state, struct vmcb_control *control)
+{
     write_intercepts(control);
-    control->iopm_base_pa = (hpa_t)iopm;
+    control->iopm_base_pa = (hpa_t)state->iopm;
     control->msrpm_base_pa = (hpa_t)state->msrpm;
-    control->v_intr = V_INTR_MASKING;
+    control->v_intr = V_INTR_MASKING; /* V_TPR, the guest's CR8, is 0 */
     control->np_enable = NP_ENABLE;
     control->n_cr3 = state->npt.root;
-    control->asid = 1;
-    return true;
+    control->asid = state->asid;
 }
 
 /* Two bits for each MSR, reads and writes; three ranges, 2 KiB of map each. APM "MSR Intercepts".
@@ -73,7 +80,8 @@ void svm_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
     svm_dirty(state, CLEAN_PERMISSION);
 }
 
-/* APM "Processor Initialization State". VMLOAD brings the MSRs of the system calls. */
+/* APM "Processor Initialization State". VMLOAD brings the MSRs of the system calls. All of the VMCB
+ * is written anew, since a shutdown leaves it undefined: APM "Shutdown Intercept". */
 void svm_vcpu_reset(struct vcpu *vcpu)
 {
     struct svm_vcpu *state = svm_state(vcpu);
@@ -84,7 +92,8 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 
     svm_park(vcpu);
     struct vmcb_save *save = &state->vmcb->save;
-    memset(save, 0, sizeof *save);
+    memset(state->vmcb, 0, sizeof *state->vmcb);
+    write_control(state, &state->vmcb->control);
     svm_seg_set(vcpu, VSEG_CS, &code);
     for (enum vseg_name name = VSEG_ES; name <= VSEG_GS; name++)
         if (name != VSEG_CS)
@@ -100,8 +109,6 @@ void svm_vcpu_reset(struct vcpu *vcpu)
     if (vcpu->facts->rdtscp)
         wrmsr(MSR_TSC_AUX, 0);
 
-    state->vmcb->control.tsc_offset = 0;
-    state->vmcb->control.event_inj = 0;
     svm_nmi_set_blocked(state, false);
     state->nmi_wanted = state->stepping = false;
     state->pending_db = 0;
@@ -110,5 +117,5 @@ void svm_vcpu_reset(struct vcpu *vcpu)
     vcpu->rflags = 2;
     vcpu->int_shadow = 0;
     svm_dirty(state, CLEAN_ALL);
-    svm_flush(vcpu); /* what an earlier user of AMD-V left under our ASID */
+    svm_flush(vcpu);
 }

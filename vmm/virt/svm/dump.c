@@ -90,7 +90,7 @@ void svm_dump(struct vcpu *vcpu, uint64_t error)
     svm_park(vcpu); /* brings FS, GS, LDTR and TR into the VMCB */
     const struct vmcb *vmcb = svm_state(vcpu)->vmcb;
     const struct vmcb_segment *segment = &vmcb->save.es;
-    if (vmcb->control.exit_code == EXIT_INVALID)
+    if ((uint32_t)vmcb->control.exit_code == EXIT_INVALID)
         log_raw("VMRUN failed, invalid guest state: %s\n", why_invalid(vcpu, vmcb));
     dump_control(&vmcb->control);
     dump_save(&vmcb->save);

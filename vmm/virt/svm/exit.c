@@ -80,11 +80,12 @@ static void take_flush(struct svm_vcpu *state)
         return;
     }
     /* A new ASID has no translations; when they are used up, all start again. */
-    control->asid++;
-    if (control->asid >= svm_caps.asids) {
-        control->asid = 1;
+    state->asid++;
+    if (state->asid >= svm_caps.asids) {
+        state->asid = 1;
         control->tlb_control = TLB_CONTROL_FLUSH_ALL;
     }
+    control->asid = state->asid;
     state->dirty |= CLEAN_ASID;
 }
 
@@ -254,8 +255,6 @@ static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
         decode_npf(exit, vmcb);
     } else if (code < EXIT_CR_WRITE + 16) {
         decode_cr(exit, vmcb, code >= EXIT_CR_WRITE, code & 15);
-    } else if (code == EXIT_CR0_SEL_WRITE) {
-        decode_cr(exit, vmcb, true, 0);
     } else if (code >= EXIT_EXCEPTION && code < EXIT_EXCEPTION + 32) {
         decode_exception(exit, vmcb, (uint8_t)(code - EXIT_EXCEPTION));
     } else if (code == EXIT_FERR_FREEZE) {
@@ -263,7 +262,7 @@ static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
         decode_exception(exit, vmcb, VECTOR_MF);
     } else if (code == EXIT_IRET) {
         exit->kind = VEXIT_NMI_WINDOW; /* svm_nmi_after_exit() has seen it: the guest goes on */
-    } else if (code == EXIT_INVALID) {
+    } else if ((uint32_t)code == EXIT_INVALID) {
         exit->kind = VEXIT_ENTRY_FAILED;
         exit->entry_error = 0;
     } else {

@@ -38,7 +38,6 @@
 #define INTERCEPT_NMI         BIT(1)
 #define INTERCEPT_INIT        BIT(3)
 #define INTERCEPT_VINTR       BIT(4)
-#define INTERCEPT_CR0_SEL     BIT(5) /* writes that change more than TS and MP */
 #define INTERCEPT_RDPMC       BIT(15)
 #define INTERCEPT_CPUID       BIT(18)
 #define INTERCEPT_IRET        BIT(20)
@@ -117,7 +116,6 @@ enum svm_exit_code {
     EXIT_NMI = 0x61,
     EXIT_INIT = 0x63,
     EXIT_VINTR = 0x64,
-    EXIT_CR0_SEL_WRITE = 0x65,
     EXIT_RDPMC = 0x6F,
     EXIT_CPUID = 0x72,
     EXIT_IRET = 0x74,
@@ -145,7 +143,9 @@ enum svm_exit_code {
     EXIT_TLBSYNC = 0xA4,
     EXIT_NPF = 0x400
 };
-#define EXIT_INVALID UINT64_MAX /* VMRUN found the VMCB inconsistent */
+/* VMRUN found the VMCB inconsistent: -1. QEMU's TCG stores the low half of it, so that is compared.
+ */
+#define EXIT_INVALID UINT32_MAX
 
 /* EXITINFO1 of an IOIO exit, "IOIO Intercept Information" */
 #define IOIO_IN            BIT64(0)

@@ -92,13 +92,19 @@ static void update_long_mode(struct svm_vcpu *state)
     svm_dirty(state, CLEAN_CR);
 }
 
+/* These have no part in translations, and kernels that load the FPU late change TS at each of their
+ * task switches. */
+#define CR0_FPU (CR0_MP | CR0_EM | CR0_TS | CR0_NE)
+
 /* The guest's own CD and NW hold: a guest that disables its caches runs slowly and coherently. */
 static void set_cr0(struct vcpu *vcpu, uint64_t value)
 {
     struct svm_vcpu *state = svm_state(vcpu);
+    uint64_t changed = state->vmcb->save.cr0 ^ value;
     state->vmcb->save.cr0 = value;
     update_long_mode(state);
-    svm_flush(vcpu);
+    if (changed & ~CR0_FPU)
+        svm_flush(vcpu);
 }
 
 /* Without CR4.MCE a machine check would shut the host down, so the guest runs with it, and its

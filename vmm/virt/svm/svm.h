@@ -33,7 +33,8 @@ struct svm_vcpu {
     uint64_t pending_db;
     uint64_t cr4; /* as the guest sees it */
     struct nested_tables npt;
-    uint8_t *msrpm;
+    uint8_t *msrpm, *iopm;
+    uint32_t asid;
 
     /* NMIs: see nmi.c. */
     bool nmi_wanted, nmi_blocked;
