@@ -27,6 +27,10 @@ def set_mode(width, height, bits):
                   bits_per_pixel=bits, pitch_bytes=width * ((bits + 7) // 8), address=LINEAR)
     for field, value in screen.items():
         yield f"set ((struct boot_info *)$rdi)->screen.{field} = {value}"
+    # In place of what the loader has said, a text that is at hand: pxhv.cfg.
+    yield "set ((struct boot_info *)$rdi)->log_address = ((struct boot_info *)$rdi)->config_address"
+    yield "set ((struct boot_info *)$rdi)->log_size_bytes = " \
+          "((struct boot_info *)$rdi)->config_size_bytes"
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +113,20 @@ def test_a_framebuffer_shows_the_log(image, tiny, width, height, bits):
     commands = list(set_mode(width, height, bits))
     with platforms.AMDV.start_and_break(path, commands, at="vmm_main") as emulator:
         rows = Screen(emulator).wait_for("The machine can be switched off now")
+    assert any(row.startswith("kernel  = vmlinuz") for row in rows), rows
     assert any(row.startswith("pxHV: CPU: AuthenticAMD") for row in rows), rows
     assert f"screen: {width} x {height} pixels" in "\n".join(rows), rows
     assert any(row.startswith("stopped") for row in rows[-2:]), rows
     assert "?" not in "".join(rows), rows
+
+
+def test_after_a_panic_the_log_can_be_read(image, tiny):
+    path = image(KERNEL=tiny("hlt"))
+    with platforms.AMDV.start_and_break(path, ["set $rip = 16"]) as emulator:
+        screen = Screen(emulator)
+        screen.wait_for("an issue of the project")
+        screen.press("home")
+        rows = screen.wait_for("^log: line 1 of")
+        assert any("CPU: AuthenticAMD" in row for row in rows), rows
+        screen.press("pgdn")
+        screen.wait_for("^log: line 2[0-9] of")
