@@ -139,8 +139,6 @@ bool console_get(uint8_t *byte);
 bool console_get_scancode(uint8_t *scancode);
 /* The guest has stopped (or runs again): keys without Shift page through the log. */
 void console_set_stopped(bool stopped);
-/* The end: shows the log as long as somebody wants to read it. */
-_Noreturn void console_rest(void);
 
 /* --- time.c, rtc.c ---------------------------------------------------------------------------- */
 

@@ -107,5 +107,7 @@ void screen_scroll(int lines);
 /* Back to what is written now. */
 void screen_live(void);
 void console_init(void);
+/* The end: shows the log as long as somebody wants to read it. */
+_Noreturn void console_rest(void);
 
 #endif
