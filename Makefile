@@ -87,9 +87,10 @@ BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs
         -fno-stack-protector -fcf-protection=none -fno-omit-frame-pointer \
         -fno-asynchronous-unwind-tables -fno-strict-aliasing $(WARN) \
         -DPXHV_VERSION='"$(VERSION)"' -Ivmm
-# What every VM exit runs through is compiled for speed, the rest for size.
-HOT := vmm/virt/% vmm/term/surface.c vmm/hw/framebuffer.c vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/virtqueue.c \
-       vmm/pc/pc_run.c vmm/lib/mem.c
+# What every VM exit runs through is compiled for speed, and what draws; the rest for size.
+HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/pit8254.c \
+       vmm/dev/pit_counter.c vmm/dev/virtqueue.c vmm/pc/pc_run.c vmm/lib/mem.c \
+       vmm/term/surface.c vmm/hw/framebuffer.c
 speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
