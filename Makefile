@@ -73,7 +73,7 @@ VMM_ASM := $(call find,vmm,*.asm)
 VMM_OBJ := $(VMM_C:%.c=$(BUILD)/%.o) $(VMM_ASM:%.asm=$(BUILD)/%.asm.o)
 VMM_CLANG_OBJ := $(VMM_C:%.c=$(BUILD)/clang/%.o)
 
-STAGE2_C := $(call find,stage2,*.c) vmm/lib/ini.c vmm/lib/config.c vmm/lib/fmt.c vmm/lib/mem.c
+STAGE2_C := $(call find,stage2,*.c) $(addprefix vmm/lib/,cksum.c config.c fmt.c ini.c manifest.c mem.c)
 STAGE2_ASM := $(call find,stage2,*.asm)
 STAGE2_OBJ := $(STAGE2_ASM:%.asm=$(BUILD)/stage2/%.asm.o) $(STAGE2_C:%.c=$(BUILD)/stage2/%.o)
 
@@ -95,7 +95,7 @@ speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 
-.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image clean help
+.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image usb clean help
 
 all: $(BUILD)/pxhv.img
 	@size $(BUILD)/pxhv.elf | awk 'NR == 2 { printf "pxHV: $(BUILD)/pxhv.img is ready; the VMM is" \
@@ -278,6 +278,10 @@ image: $(IMAGE_PARTS) $(if $(KERNEL),,$(GUEST)) | need-sfdisk need-mkfs.vfat nee
 	$(call say,IMAGE,$(OUT))
 	$(Q)guest/image.sh '$(OUT)'
 endif
+
+# Writes IMAGE to a stick: DEV=/dev/sdX, FORCE=1 for a disk that is no removable one.
+usb: $(IMAGE)
+	$(Q)boot/usb.sh $(if $(FORCE),--force) '$(IMAGE)' '$(DEV)'
 
 BOCHS := need-bochs need-bios need-vgabios need-python3
 

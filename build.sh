@@ -3,6 +3,7 @@
 #
 #   ./build.sh run      an interactive shell of the demo guest
 #   ./build.sh test     every check and test
+#   ./build.sh usb /dev/sdX [--force]     writes the image to a stick
 #   ./build.sh deps     only install what is missing
 #   ./build.sh ...      any other target or VARIABLE=value of the Makefile (make help)
 set -eu
@@ -77,7 +78,7 @@ install_missing() {
 
 all="$NEEDED $NEEDED_BY_BOCHS $NEEDED_BY_TESTS"
 case ${1:-} in
-'' | all | image | run | run-tcg | run-kvm | guest | help | clean) install_missing "$NEEDED" ;;
+'' | all | image | usb | run | run-tcg | run-kvm | guest | help | clean) install_missing "$NEEDED" ;;
 run-bochs) install_missing "$NEEDED $NEEDED_BY_BOCHS" ;;
 *) install_missing "$all" ;;
 esac
@@ -86,5 +87,14 @@ if [ "$*" = test ]; then
     # The summary is the last thing printed, with no line of make's behind it.
     make test-parts
     exec /usr/bin/python3 tests/run.py summary "${BUILD:-build}/results" check unit fuzz-replay boot
+fi
+if [ "${1:-}" = usb ]; then
+    [ $# -ge 2 ] || fail "which stick? ./build.sh usb /dev/sdX"
+    device=$2
+    case ${3:-} in
+    '') exec make usb DEV="$device" ;;
+    --force) exec make usb DEV="$device" FORCE=1 ;;
+    *) fail "'$3' is unknown: ./build.sh usb /dev/sdX [--force]" ;;
+    esac
 fi
 exec make "$@"

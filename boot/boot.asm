@@ -1,12 +1,12 @@
 ; The master boot record of pxhv.img: 512 bytes that greet on the screen and on COM1, load stage 2
-; from the sectors behind this one and jump to it with the boot drive in DL.
+; from the sectors behind this one and jump to it with the drive that they came from in DL.
 ;
 ; CPU mode   16-bit real mode throughout, segments 0, interrupts on.
 ; Memory     0500h-7BFFh stack (downwards from 7C00h), 7C00h this code, 8000h stage 2.
 ; Registers  none is live across a BIOS call: whatever must survive lives in memory, because some
 ;            BIOSes change registers that the interface says they keep, on success too.
-; Layout     byte 439 packets to load, bytes 440-443 disk signature, bytes 446-509 partition table:
-;            boot/image.sh fills all three in.
+; Layout     bytes 3-89 unused, bytes 440-443 disk signature, bytes 446-509 partition table:
+;            boot/image.sh fills the last two in.
 
         bits 16
         cpu 386
@@ -15,14 +15,21 @@
 %ifndef PXHV_VERSION
 %define PXHV_VERSION    "0.1.0"         ; the Makefile knows better
 %endif
-%define STAGE2          8000h           ; a multiple of 32 KiB, so that no packet crosses 64 KiB
+%define STAGE2          8000h           ; a multiple of 32 KiB: the packet doesn't cross 64 KiB
 %define STAGE2_MAGIC    "pxS2"          ; at STAGE2 + 4
-%define PACKET_SECTORS  64              ; more than 127 fails on many BIOSes
+%define STAGE2_SECTORS  64              ; all of it in one packet; image.sh knows, too
 %define READ_TRIES      5
+%define FIRST_DRIVE     80h
+%define LAST_DRIVE      8Fh
 
 %define UART            3F8h
 %define UART_LSR        UART + 5
-%define UART_SCRATCH    UART + 7
+
+        ; A BIOS that takes the stick for a floppy or a ZIP disk writes the geometry that it made up
+        ; into the BIOS parameter block of the sector that it loaded, where a FAT volume has one.
+        jmp     short start
+        nop
+        times 5Ah - ($ - $$) db 0
 
 start:
         ; Some BIOSes enter at 07C0h:0000h: load CS too.
@@ -31,29 +38,15 @@ start:
         cli
         call    flat_segments
         mov     ss, cx
-        mov     sp, start
+        mov     sp, 7C00h
         sti
         cld
-        ; A stick that a BIOS emulates as a floppy, or a BIOS that forgets DL: a hard disk boots
-        ; this sector, so the first one is the best guess. Stage 2 looks at the others.
-        test    dl, dl
-        js      .drive_known
-        mov     dl, 80h
-.drive_known:
         mov     [drive], dl
+        mov     word [next_drive], FIRST_DRIVE  ; and `told` = 0 behind it
 
-        mov     ax, 0003h               ; text mode, 80 columns, screen cleared
-        int     10h
-        call    flat_segments
-
-        ; 115200 8N1, FIFOs on, no interrupts. A UART is there when its scratch register keeps a
-        ; byte; where there is none the writes hurt nobody.
-        mov     dx, UART_SCRATCH
-        mov     al, 5Ah
-        out     dx, al
-        in      al, dx
-        mov     [uart_there], al
+        ; 115200 8N1, no interrupts. Where there is no UART the writes hurt nobody.
         mov     si, uart_table
+        mov     dx, UART
 .uart:
         lodsw
         mov     dl, al                  ; DH is 03h for every port of COM1
@@ -65,27 +58,23 @@ start:
         mov     si, banner
         call    print
 
-        mov     ah, 41h                 ; INT 13h extensions: present?
-        mov     bx, 55AAh
-        mov     dl, [drive]
-        int     13h
-        mov     al, cl
-        call    flat_segments
-        mov     si, no_extensions
-        jc      fail
-        cmp     bx, 0AA55h
-        jne     fail
-        test    al, 1                   ; some answer without serving packet reads
-        jz      fail
-
-.packet:
-        call    read_packet
-        add     word [packet_lba], PACKET_SECTORS
-        add     word [packet_segment], PACKET_SECTORS * 512 / 16
-        dec     byte [packets]
-        jnz     .packet
-
-        mov     si, no_stage2
+; Reads stage 2 from [drive]. A first read after power-on often fails while the medium spins up: try
+; again after a disk reset.
+load:
+        mov     byte [tries], READ_TRIES
+.again:
+        mov     word [packet_count], STAGE2_SECTORS     ; a failing BIOS leaves what it managed
+        mov     si, packet
+        mov     ah, 42h
+        call    disk_call
+        jnc     .read
+        mov     [code], ah
+        mov     ah, 0
+        call    disk_call
+        dec     byte [tries]
+        jnz     .again
+        jmp     fail
+.read:
         cmp     dword [STAGE2 + 4], STAGE2_MAGIC
         jne     fail
         mov     si, jumping
@@ -93,28 +82,13 @@ start:
         mov     dl, [drive]
         jmp     0:STAGE2
 
-; Reads one packet. A first read after power-on often fails while the medium spins up: try again
-; after a disk reset.
-read_packet:
-        mov     byte [tries], READ_TRIES
-.again:
-        mov     word [packet_count], PACKET_SECTORS     ; a failing BIOS leaves what it managed
-        mov     si, packet
-        mov     ah, 42h
-        call    disk_call
-        jc      .failed
-        ret
-.failed:
-        mov     [code], ah
-        mov     ah, 0
-        call    disk_call
-        dec     byte [tries]
-        jnz     .again
-        mov     si, unreadable
-
-; Prints the error prefix, the INT 13h code and the text at SI; then rests. Ctrl-Alt-Del works on.
+; Prints the INT 13h code: 00 where sectors were read, but they are none of ours. Then looks at the
+; other drives, for some BIOSes forget DL, or give the number of another disk. Only the first failure
+; is printed: most of those drives don't exist. In the end it rests; Ctrl-Alt-Del works.
 fail:
-        push    si
+        inc     byte [told]
+        cmp     byte [told], 1
+        jne     .next
         mov     al, [code]
         aam     16                      ; AH, AL = the two hexadecimal digits
         call    digit
@@ -123,8 +97,12 @@ fail:
         mov     [error_digits], ax
         mov     si, error
         call    print
-        pop     si
-        call    print
+.next:
+        mov     al, [next_drive]
+        mov     [drive], al
+        inc     byte [next_drive]
+        cmp     al, LAST_DRIVE
+        jbe     load
 .rest:
         hlt
         jmp     .rest
@@ -145,7 +123,7 @@ flat_segments:
         mov     es, cx
         ret
 
-; Prints the text at SI up to its NUL.
+; Prints the text at SI up to its NUL, to the screen and to COM1.
 print:
         lodsb
         test    al, al
@@ -156,14 +134,12 @@ print:
         int     10h
         call    flat_segments
         popa
-        cmp     byte [uart_there], 5Ah
-        jne     print
         xchg    ax, bx
         mov     dx, UART_LSR
-        mov     cx, 0FFFFh              ; bounded: a wedged UART costs output, not the boot
+        mov     cx, 4000h               ; bounded: a wedged UART costs output, not the boot
 .wait:
         in      al, dx
-        test    al, 20h                 ; transmitter holding register empty
+        test    al, 20h                 ; transmitter holding register empty; so no UART is, too
         loopz   .wait
         xchg    ax, bx
         mov     dl, UART & 0FFh
@@ -173,16 +149,13 @@ print:
         ret
 
 uart_table:     ; low byte of the port, value
-        db      0FBh, 80h, 0F8h, 01h, 0F9h, 00h, 0FBh, 03h, 0FAh, 07h, 0FCh, 03h
+        db      0FBh, 80h, 0F8h, 01h, 0F9h, 00h, 0FBh, 03h, 0FCh, 03h
 uart_table_end:
 
 banner:         db "pxHV: Pixel Hypervisor v", PXHV_VERSION, 13, 10, 0
 jumping:        db "Jumping to hypervisor...", 13, 10, 0
-error:          db "pxHV: error: INT 13h code "
-error_digits:   db "00: ", 0
-no_extensions:  db "no LBA reads", 13, 10, 0
-unreadable:     db "read failed", 13, 10, 0
-no_stage2:      db "no stage 2", 13, 10, 0
+error:          db "pxHV: error: no stage 2, INT 13h code "
+error_digits:   db "00", 13, 10, 0
 
 code:           db 0                    ; of INT 13h's last failed read
 packet:         db 16, 0
@@ -191,8 +164,7 @@ packet_count:   dw 0
 packet_segment: dw STAGE2 / 16
 packet_lba:     dq 1
 
-        times 439 - ($ - $$) db 0       ; fails to assemble when the code is too long
-packets:        db 3                    ; of 64 sectors: stage 2 ends below 20000h
+        times 440 - ($ - $$) db 0       ; fails to assemble when the code is too long
         dd      0                       ; disk signature
         dw      0
         times 64 db 0                   ; partition table
@@ -201,5 +173,6 @@ packets:        db 3                    ; of 64 sectors: stage 2 ends below 2000
         ; Variables live behind the sector, in memory that the BIOS leaves alone.
         absolute 7E00h
 drive:          resb 1
+next_drive:     resb 1
+told:           resb 1
 tries:          resb 1
-uart_there:     resb 1

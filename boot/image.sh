@@ -2,27 +2,37 @@
 # Makes pxhv.img: boot/image.sh OUT CFG MBR STAGE2 VMM_ELF [NAME=PATH ...]
 #
 # An MBR disk with our boot sector, stage 2 in the gap before the first partition, and one active
-# FAT32 partition from sector 2048 on that holds pxhv.cfg, pxhv.elf and each PATH as NAME ("a/b"
-# makes the folder a). Needs sfdisk, mkfs.vfat and mtools; no root, no loop device. The same input
-# gives the same bytes: set SOURCE_DATE_EPOCH to change the files' date (default 2026-01-01).
+# FAT32 partition from sector 2048 on that holds pxhv.cfg, pxhv.elf, each PATH as NAME ("a/b" makes
+# the folder a), and pxhv.sum with everyone's checksum, which the loaders compare. Needs sfdisk,
+# mkfs.vfat and mtools; no root, no loop device. The same input gives the same bytes: set
+# SOURCE_DATE_EPOCH to change the files' date (default 2026-01-01).
 set -eu
 export LC_ALL=C TZ=UTC MTOOLS_SKIP_CHECK=1 PATH="$PATH:/usr/sbin:/sbin"
 
 PARTITION_LBA=2048
 TRACK_SECTORS=$((16 * 63))  # Bochs wants whole cylinders of 16 heads and 63 sectors
-STAGE2_MAX=$((192 * 512))   # from 8000h up to stage 2's buffers at 20000h
+STAGE2_MAX=$((64 * 512))    # the boot sector reads it at once
 FAT_FILE_MAX=4294967295
 HEADROOM=$((8 << 20))       # for files that a user copies onto the stick
 IMAGE_MIN=$((40 << 20))     # FAT32 has at least 65525 clusters
 CLUSTERS_MIN=66000
-SERIAL=70584856             # volume id and disk signature: "pxHV"
+SUMS_MAX=20480              # MANIFEST_MAX_SIZE of the loaders
+SERIAL=70584856             # volume id: "pxHV"
 # mtools takes the date of files and folders from here.
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}"
+FAT_FIRST=315532800         # 1980 and 2107: what a FAT can date
+FAT_LAST=4354819199
 
 die() {
     echo "image.sh: $*" >&2
     exit 1
 }
+
+case $SOURCE_DATE_EPOCH in
+*[!0-9]* | '') die "SOURCE_DATE_EPOCH=\"$SOURCE_DATE_EPOCH\" is no number of seconds" ;;
+esac
+[ "$SOURCE_DATE_EPOCH" -ge "$FAT_FIRST" ] && [ "$SOURCE_DATE_EPOCH" -le "$FAT_LAST" ] ||
+    die "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH: a file on FAT32 is dated from 1980 to 2107"
 
 size_of() {
     wc -c <"$1" | tr -d ' '
@@ -52,7 +62,7 @@ check_file "$vmm" "the VMM"
 [ "$(size_of "$stage2")" -le "$STAGE2_MAX" ] ||
     die "stage 2 \"$stage2\" is too large: $STAGE2_MAX bytes are the most"
 
-content=0
+content=$((SUMS_MAX + (32 << 10)))
 for item in "pxhv.cfg=$cfg" "pxhv.elf=$vmm" "$@"; do
     case $item in
     ?*=?*) ;;
@@ -88,13 +98,27 @@ chmod 644 "$image"
 truncate -s $((sectors * 512)) "$image"
 dd if="$stage2" of="$image" bs=512 seek=1 conv=notrunc status=none
 
-# Byte 439 of the boot sector: how many packets of 64 sectors stage 2 takes.
-packets=$((($(size_of "$stage2") + 32767) / 32768))
-printf "\\$(printf %03o "$packets")" | dd of="$image" bs=1 seek=439 conv=notrunc status=none
+sums=$work/pxhv.sum
+{
+    echo "# The files that \"make image\" wrote: checksum, size, name. pxHV's loaders compare them, and"
+    echo "# so can you, in the stick's top folder:"
+    echo "#   grep -v '^#' pxhv.sum | while read -r sum size name; do"
+    echo "#       [ \"\$(cksum <\"\$name\")\" = \"\$sum \$size\" ] || echo \"\$name differs\"; done"
+    echo "# A file with this date and its size, but another checksum, is damaged. One with another"
+    echo "# date or size was changed by hand: that is fine."
+    date -u -d "@$SOURCE_DATE_EPOCH" '+#date %Y-%m-%d %H:%M:%S'
+    for item in "pxhv.cfg=$cfg" "pxhv.elf=$vmm" "$@"; do
+        echo "$(cksum <"${item#*=}") ${item%%=*}"
+    done
+} >"$sums"
+[ "$(size_of "$sums")" -le "$SUMS_MAX" ] || die "these are too many files: their names fill pxhv.sum"
+
+# Stage 2 finds its own disk by the signature: it differs where the files do.
+signature=$(cksum <"$sums" | cut -d' ' -f1)
 
 sfdisk --quiet --no-reread --no-tell-kernel --wipe never "$image" <<TABLE ||
 label: dos
-label-id: 0x$SERIAL
+label-id: $(printf 0x%08x "$signature")
 unit: sectors
 start=$PARTITION_LBA, size=$volume_sectors, type=c, bootable
 TABLE
@@ -123,5 +147,7 @@ for item in "pxhv.cfg=$cfg" "pxhv.elf=$vmm" "$@"; do
     mcopy -D s -i "$volume" "${item#*=}" "::$folder/$rest" </dev/null ||
         die "can't copy \"${item#*=}\" as \"${item%%=*}\""
 done
+
+mcopy -D s -i "$volume" "$sums" ::/pxhv.sum </dev/null || die "can't copy pxhv.sum"
 
 mv -f "$image" "$out"

@@ -1,6 +1,8 @@
-/* VGA text mode 3, written directly, and the 16550A at COM1, which the boot sector set up. */
+/* VGA text mode 3, written directly; the 16550A at COM1, which the boot sector set up; and a copy
+ * of the text for the VMM. */
 #include "console.h"
 
+#include "layout.h"
 #include "lib/fmt.h"
 #include "lib/mem.h"
 #include "machine.h"
@@ -24,7 +26,8 @@
 enum { TO_SCREEN = 1, TO_SERIAL = 2 };
 
 static uint32_t row, column;
-static bool uart_there;
+static bool uart_there, screen_left;
+static uint32_t log_size;
 
 static void show_cursor(void)
 {
@@ -75,27 +78,37 @@ static void serial_put(char c)
     out8(UART, (uint8_t)c);
 }
 
+/* What doesn't fit is left out: the beginning tells more than the end, which the screen shows. */
+static void log_put(char c)
+{
+    char *log = at(LAYOUT_LOG);
+
+    if (log_size < LAYOUT_LOG_SIZE)
+        log[log_size++] = c;
+}
+
 static void print(int where, const char *format, va_list args)
 {
     static char text[1024];
 
+    if (screen_left)
+        where &= ~TO_SCREEN;
     fmt_vsnprintf(text, sizeof(text), format, args);
     for (const char *c = text; *c; c++) {
         if (where & TO_SCREEN)
             screen_put(*c);
-        if (where & TO_SERIAL)
+        if (where & TO_SERIAL) {
             serial_put(*c);
+            log_put(*c);
+        }
     }
     if (where & TO_SCREEN)
         show_cursor();
 }
 
-void console_init(void)
+void console_take_screen(void)
 {
     struct bios_regs mode = {.eax = 0x0f00};
-
-    out8(UART_SCRATCH, 0x5a);
-    uart_there = in8(UART_SCRATCH) == 0x5a;
 
     bios_call(0x10, &mode);
     if ((mode.eax & 0x7f) == 3 && (mode.ebx & 0xff00) == 0) {
@@ -111,6 +124,23 @@ void console_init(void)
         row = 0;
     }
     column = 0;
+}
+
+void console_init(void)
+{
+    static const char boot_sector_said[] =
+        "pxHV: Pixel Hypervisor v" PXHV_VERSION "\nJumping to hypervisor...\n";
+
+    for (const char *c = boot_sector_said; *c; c++)
+        log_put(*c);
+    out8(UART_SCRATCH, 0x5a);
+    uart_there = in8(UART_SCRATCH) == 0x5a;
+    console_take_screen();
+}
+
+void console_leave_screen(void)
+{
+    screen_left = true;
 }
 
 void console_print(const char *format, ...)
@@ -160,4 +190,9 @@ uint32_t console_serial_port(void)
 uint32_t console_row(void)
 {
     return row;
+}
+
+uint32_t console_log_size(void)
+{
+    return log_size;
 }

@@ -6,10 +6,11 @@
 #include "lib/mem.h"
 #include "machine.h"
 
-#define SECTOR         512u
-#define PACKET_SECTORS 64u /* fills the bounce buffer; more than 127 fails on many BIOSes */
-#define READ_TRIES     4
-#define LAST_DRIVE     0x8fu
+#define SECTOR          512u
+#define PACKET_SECTORS  127u /* one more than these crosses 64 KiB or fails on many BIOSes */
+#define CAREFUL_SECTORS 64u  /* and some can't do so many */
+#define READ_TRIES      4
+#define LAST_DRIVE      0x8fu
 
 #define MBR_SIGNATURE 440u /* the disk signature, and behind it the partition table */
 #define MBR_TABLE     446u
@@ -53,8 +54,10 @@ static bool read_packet(struct disk *disk, uint64_t lba, uint32_t count)
                                   .lba = lba};
         struct bios_regs regs = {.eax = 0x4200, .edx = disk->drive, .ds = LAYOUT_BIOS_BUFFER / 16};
         bios_call(0x13, &regs);
-        if (!(regs.flags & BIOS_CARRY))
+        if (!(regs.flags & BIOS_CARRY)) {
+            disk->retried += i > 0;
             return true;
+        }
         disk->error = (uint8_t)(regs.eax >> 8);
         disk->error_lba = lba;
         reset(disk);
@@ -66,7 +69,7 @@ bool disk_read(void *ctx, uint64_t lba, uint32_t count, void *dst)
 {
     struct disk *disk = ctx;
     uint8_t *bytes = dst;
-    uint32_t most = PACKET_SECTORS;
+    uint32_t most = disk->packet_sectors;
 
     while (count) {
         uint32_t now = (uint32_t)min_u64(count, most);
@@ -74,7 +77,10 @@ bool disk_read(void *ctx, uint64_t lba, uint32_t count, void *dst)
             /* One bad sector fails a whole packet, and some BIOSes can't do long ones. */
             if (now == 1)
                 return false;
-            most = 1;
+            if (now > CAREFUL_SECTORS)
+                most = disk->packet_sectors = CAREFUL_SECTORS;
+            else
+                most = 1;
             continue;
         }
         memcpy(bytes, at(LAYOUT_BOUNCE), now * SECTOR);
@@ -85,25 +91,57 @@ bool disk_read(void *ctx, uint64_t lba, uint32_t count, void *dst)
     return true;
 }
 
+/* Phoenix "Enhanced Disk Drive Specification", and what USB BIOSes give back. */
+const char *disk_error_text(const struct disk *disk)
+{
+    switch (disk->error) {
+    case 0x01:
+        return "the BIOS offers no such read";
+    case 0x04:
+        return "no such sector: the disk is smaller than its image";
+    case 0x0c:
+        return "a bad track";
+    case 0x31:
+        return "no medium";
+    case 0x10:
+    case 0x11:
+        return "a bad sector";
+    case 0x20:
+    case 0xaa:
+    case 0xbb:
+    case 0xcc:
+        return "the controller or the port failed";
+    case 0x80:
+        return "no answer in time";
+    default:
+        return "unknown";
+    }
+}
+
 /* Is the boot sector of this drive the one in memory? The disk signature and the partition table
  * tell sticks apart that carry the same code. */
 static bool is_own(struct disk *disk, uint8_t drive)
 {
     uint8_t *sector = at(LAYOUT_BIOS_BUFFER + SECTOR);
 
-    *disk = (struct disk){.drive = drive};
-    return has_extensions(drive) && disk_read(disk, 0, 1, sector) &&
+    *disk = (struct disk){.drive = drive, .packet_sectors = PACKET_SECTORS};
+    return disk_read(disk, 0, 1, sector) &&
            memcmp(sector + MBR_SIGNATURE, (uint8_t *)at(LAYOUT_MBR) + MBR_SIGNATURE,
                   SECTOR - MBR_SIGNATURE) == 0;
 }
 
 bool disk_find_own(struct disk *disk, uint8_t hint)
 {
+    struct disk first;
+
+    /* The boot sector has read from this one: no need to ask whether it can be. */
     if (is_own(disk, hint))
         return true;
+    first = *disk;
     for (unsigned drive = 0x80; drive <= LAST_DRIVE; drive++)
-        if (drive != hint && is_own(disk, (uint8_t)drive))
+        if (drive != hint && has_extensions((uint8_t)drive) && is_own(disk, (uint8_t)drive))
             return true;
+    *disk = first; /* its error is the one to tell */
     return false;
 }
 

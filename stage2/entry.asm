@@ -6,7 +6,7 @@
         cpu x64
 
 %define REAL_STACK      7C00h           ; grows down to 500h; the boot sector's copy above survives
-%define STACK           30000h          ; LAYOUT_STACK_TOP
+%define STACK           58000h          ; LAYOUT_STACK_TOP
 
 %define CODE32          08h
 %define DATA32          10h

@@ -29,6 +29,7 @@ struct long_name {
 struct entry {
     uint32_t cluster;
     uint32_t size_bytes;
+    uint32_t date;
     bool folder;
 };
 
@@ -252,6 +253,7 @@ static enum fat32_result find_in_sector(struct fat32 *fs, uint64_t lba, struct l
             entry->cluster =
                 (load_le16(raw + 26) | (uint32_t)load_le16(raw + 20) << 16) & CLUSTER_MASK;
             entry->size_bytes = load_le32(raw + 28);
+            entry->date = load_le16(raw + 22) | (uint32_t)load_le16(raw + 24) << 16;
             entry->folder = raw[11] & ATTR_FOLDER;
             return FAT32_OK;
         }
@@ -308,7 +310,8 @@ enum fat32_result fat32_open(struct fat32 *fs, const char *path, struct fat32_fi
     }
     if (entry.folder)
         return FAT32_NOT_A_FILE;
-    *file = (struct fat32_file){.first_cluster = entry.cluster, .size_bytes = entry.size_bytes};
+    *file = (struct fat32_file){
+        .first_cluster = entry.cluster, .size_bytes = entry.size_bytes, .date = entry.date};
     return FAT32_OK;
 }
 

@@ -42,6 +42,7 @@ struct fat32 {
 struct fat32_file {
     uint32_t first_cluster;
     uint32_t size_bytes;
+    uint32_t date; /* of the last write: the date's 16 bits above the time's */
 };
 
 struct fat32_progress {

@@ -7,40 +7,30 @@
 #include "fat32.h"
 #include "layout.h"
 #include "lib/bits.h"
-#include "lib/fmt.h"
+#include "lib/cksum.h"
+#include "lib/manifest.h"
 #include "lib/mem.h"
 #include "machine.h"
+#include "progress.h"
+
+_Static_assert(LAYOUT_MANIFEST + MANIFEST_MAX_SIZE <= LAYOUT_CONFIG, "the manifest has its room");
 
 #define CONFIG_FILE "pxhv.cfg"
 #define VMM_FILE    "pxhv.elf"
 #define LIMIT       GIB(4) /* 32-bit code loads, and the VMM's first page tables end there */
-#define BAR_WIDTH   24u
-#define SIZE_TEXT   16
 
 static struct disk disk;
 static struct fat32 volume;
-
-/* "7.9 MiB", "10.3 KiB", "513 B". */
-static const char *size_text(char text[SIZE_TEXT], uint64_t size_bytes)
-{
-    unsigned shift = size_bytes >= MIB(1) ? 20 : 10;
-    uint32_t tenths = (uint32_t)((size_bytes * 10 + (1u << (shift - 1))) >> shift);
-
-    if (size_bytes < KIB(1))
-        fmt_snprintf(text, SIZE_TEXT, "%u B", (unsigned)size_bytes);
-    else
-        fmt_snprintf(text, SIZE_TEXT, "%u.%u %s", tenths / 10, tenths % 10,
-                     shift == 20 ? "MiB" : "KiB");
-    return text;
-}
+static struct manifest manifest;
 
 static _Noreturn void die_of(enum fat32_result result, const char *name)
 {
     switch (result) {
     case FAT32_IO_ERROR:
-        die("the BIOS can't read \"%s\" (drive %02Xh, sector %llu, INT 13h code %02Xh): the stick "
-            "is damaged or its image was cut short: write it again",
-            name, disk.drive, (unsigned long long)disk.error_lba, disk.error);
+        die("the BIOS can't read \"%s\" (drive %02Xh, sector %llu, INT 13h code %02Xh, %s): the "
+            "stick is damaged or its image was cut short: write it again",
+            name, disk.drive, (unsigned long long)disk.error_lba, disk.error,
+            disk_error_text(&disk));
     case FAT32_NOT_FOUND:
         if (str_eq(name, CONFIG_FILE) || str_eq(name, VMM_FILE))
             die("the file \"%s\" is not on this stick: copy it to the stick's top folder", name);
@@ -57,47 +47,41 @@ static _Noreturn void die_of(enum fat32_result result, const char *name)
     }
 }
 
-/* ---- progress ---- */
+/* ---- one file ---- */
 
-struct display {
-    const char *name;
-    char size[SIZE_TEXT];
-    uint32_t drawn; /* bar cells on the screen; more than BAR_WIDTH: none yet */
+struct reading {
+    uint32_t address;
+    struct cksum sum;
 };
 
-/* done * BAR_WIDTH / total without 64-bit division. */
-static uint32_t bar_cells(uint32_t done, uint32_t total)
+/* Sums up what came since the last step while it is still in the CPU's cache. */
+static void step(void *ctx, uint32_t done, uint32_t total)
 {
-    uint32_t cell = total / BAR_WIDTH + 1;
-    return done >= total ? BAR_WIDTH : done / cell;
+    struct reading *reading = ctx;
+    uint32_t before = (uint32_t)reading->sum.size_bytes;
+
+    (void)total;
+    cksum_add(&reading->sum, at(reading->address + before), done - before);
+    progress_step(done);
 }
 
-static void draw(void *ctx, uint32_t done, uint32_t total)
-{
-    static const char full[] = "########################";
-    struct display *display = ctx;
-    uint32_t cells = bar_cells(done, total);
-
-    if (cells == display->drawn)
-        return;
-    display->drawn = cells;
-    console_print_screen("\r  %-24.24s %10s [%-24.*s]", display->name, display->size, (int)cells,
-                         full);
-}
-
-/* Reads an opened file to address: the bar on the screen, one line on the serial line. */
+/* Reads an opened file to address and compares it with the manifest. */
 static void read_file(const char *name, const struct fat32_file *file, uint32_t address)
 {
-    struct display display = {.name = name, .drawn = UINT32_MAX};
+    struct reading reading = {.address = address};
 
-    size_text(display.size, file->size_bytes);
-    draw(&display, 0, file->size_bytes);
+    progress_begin(name, file->size_bytes);
     enum fat32_result result = fat32_read(&volume, file, at(address),
-                                          (struct fat32_progress){.step = draw, .ctx = &display});
+                                          (struct fat32_progress){.step = step, .ctx = &reading});
     if (result != FAT32_OK)
         die_of(result, name);
-    console_print_screen(" ok\n");
-    console_print_serial("  %-24s %10s  ok\n", name, display.size);
+    enum manifest_verdict verdict =
+        manifest_judge(&manifest, name, file->size_bytes, file->date, cksum_value(&reading.sum));
+    progress_end(manifest.text ? manifest_word(verdict) : "ok");
+    if (verdict == MANIFEST_DAMAGED)
+        die("the file \"%s\" is damaged on the stick: its checksum is not that in " MANIFEST_FILE
+            ": copy it to the stick again, or write the whole stick again",
+            name);
 }
 
 /* ---- the volume ---- */
@@ -108,9 +92,9 @@ void load_mount(uint8_t boot_drive)
     enum fat32_result result = FAT32_NOT_FAT32;
 
     if (!disk_find_own(&disk, boot_drive))
-        die("the BIOS no longer reads the disk it booted from (drive %02Xh, INT 13h code %02Xh): "
-            "try another port",
-            boot_drive, disk.error);
+        die("the BIOS no longer reads the disk it booted from (drive %02Xh, INT 13h code %02Xh, "
+            "%s): try another port",
+            boot_drive, disk.error, disk_error_text(&disk));
     for (unsigned i = 0; result != FAT32_OK && disk_fat32_partition(i, &partition); i++)
         result = fat32_mount(&volume, (struct fat32_disk){.read_sectors = disk_read, .ctx = &disk},
                              partition.lba, partition.sectors);
@@ -132,8 +116,33 @@ static struct fat32_file open_file(const char *name)
     return file;
 }
 
+/* A stick without pxhv.sum is one that somebody put together by hand: nothing to compare with. */
+static void load_manifest(void)
+{
+    struct fat32_file file;
+    enum fat32_result result = fat32_open(&volume, MANIFEST_FILE, &file);
+    unsigned line;
+
+    if (result == FAT32_NOT_FOUND) {
+        console_print("  no " MANIFEST_FILE " on this stick: files are not checked\n");
+        return;
+    }
+    if (result != FAT32_OK)
+        die_of(result, MANIFEST_FILE);
+    if (file.size_bytes > MANIFEST_MAX_SIZE)
+        die(MANIFEST_FILE " is larger than %u KiB: delete it, or write the stick again",
+            MANIFEST_MAX_SIZE >> 10);
+    read_file(MANIFEST_FILE, &file, LAYOUT_MANIFEST);
+    if (!manifest_open(&manifest, at(LAYOUT_MANIFEST), file.size_bytes, &line))
+        die(MANIFEST_FILE " is damaged (line %u): write the stick again, or delete " MANIFEST_FILE
+                          " to boot without checks",
+            line);
+}
+
 uint32_t load_config(struct config *config)
 {
+    progress_init();
+    load_manifest();
     struct fat32_file file = open_file(CONFIG_FILE);
     struct ini_error error;
 
@@ -155,12 +164,13 @@ static uint32_t load_high(struct memmap *map, const char *name, uint32_t *size_b
 {
     struct fat32_file file = open_file(name);
     uint64_t address = memmap_allocate(map, file.size_bytes, LIMIT);
-    char need[SIZE_TEXT], have[SIZE_TEXT];
+    char need[PROGRESS_SIZE_TEXT], have[PROGRESS_SIZE_TEXT];
 
     if (!address)
         die("the file \"%s\" needs %s of memory, but only %s are free in one piece below 4 GiB: "
             "use a smaller file or a machine with more memory",
-            name, size_text(need, file.size_bytes), size_text(have, memmap_largest(map, LIMIT)));
+            name, progress_size(need, file.size_bytes),
+            progress_size(have, memmap_largest(map, LIMIT)));
     read_file(name, &file, (uint32_t)address);
     memset(at((uint32_t)address + file.size_bytes), 0,
            (uint32_t)align_up(file.size_bytes, PAGE_SIZE) - file.size_bytes);
@@ -229,4 +239,9 @@ void load_files(struct memmap *map, const struct config *config, struct boot_inf
     load_named(map, config->vm.initrd, info);
     for (unsigned i = 0; i < config->vm.disk_count; i++)
         load_named(map, config->vm.disk[i], info);
+    progress_total();
+    if (disk.retried)
+        console_print(
+            "  %u reads failed at first (INT 13h code %02Xh, %s): this stick may be failing\n",
+            disk.retried, disk.error, disk_error_text(&disk));
 }

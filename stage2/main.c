@@ -8,6 +8,7 @@
 #include "lib/mem.h"
 #include "load.h"
 #include "machine.h"
+#include "vbe.h"
 
 #define PIC1_MASK 0x21
 #define PIC2_MASK 0xa1
@@ -48,15 +49,23 @@ static void fill_boot_info(struct boot_info *info, const struct memmap *map)
     memcpy(info->memory, map->entry, map->count * sizeof(map->entry[0]));
 }
 
-static void fill_screen(struct boot_screen *screen)
+static void fill_screen(struct boot_screen *screen, const struct config *config,
+                        const struct memmap *map)
 {
+    if (config->screen_width && vbe_set(config->screen_width, config->screen_height, map, screen))
+        return;
     *screen = (struct boot_screen){.type = BOOT_SCREEN_VGA_TEXT,
                                    .width = 80,
                                    .height = 25,
                                    .pitch_bytes = 160,
                                    .bits_per_pixel = 16,
-                                   .cursor_row = console_row(),
                                    .address = 0xb8000};
+}
+
+static void fill_log(struct boot_info *info)
+{
+    info->log_address = LAYOUT_LOG;
+    info->log_size_bytes = console_log_size();
 }
 
 static void enter_long_mode(void)
@@ -89,10 +98,12 @@ _Noreturn void stage2_main(uint32_t boot_drive)
     load_files(&map, &config, info);
     fill_boot_info(info, &map);
     info->tsc_loaded = rdtsc();
+    fill_screen(&info->screen, &config, &map); /* the last call of the BIOS */
 
     out8(PIC2_MASK, 0xff);
     out8(PIC1_MASK, 0xff);
     enter_long_mode();
-    fill_screen(&info->screen);
+    info->screen.cursor_row = console_row();
+    fill_log(info);
     long_mode_jump(entry, LAYOUT_BOOT_INFO);
 }

@@ -101,6 +101,7 @@ def test_a_refusal_can_be_read_and_the_log_paged_through(image, tiny, console):
     assert rows[24].startswith("stopped"), rows
     screen.press("home")
     rows = screen.wait_for(r"^log: line 1 of")
+    assert rows[0].startswith("pxHV: Pixel Hypervisor v"), rows
     assert any("CPU: AuthenticAMD" in row for row in rows), rows
     screen.press("ret")
     screen.wait_for("^stopped")
@@ -118,6 +119,15 @@ def test_a_framebuffer_shows_the_log(image, tiny, width, height, bits):
     assert f"screen: {width} x {height} pixels" in "\n".join(rows), rows
     assert any(row.startswith("stopped") for row in rows[-2:]), rows
     assert "?" not in "".join(rows), rows
+
+
+def test_a_mode_that_pxhv_cfg_asks_for(image, tiny, console):
+    path = image(KERNEL=tiny("hlt"), MEMORY="8G",
+                 edit=lambda text: text + "[pxhv]\nscreen = framebuffer\n")
+    guest = console(platforms.AMDV, path)
+    rows = Screen(guest.machine).wait_for("The machine can be switched off now")
+    assert len(rows) == 48 and rows[0].startswith("pxHV: Pixel Hypervisor v"), rows
+    assert rows[47].startswith("stopped"), rows
 
 
 def test_after_a_panic_the_log_can_be_read(image, tiny):

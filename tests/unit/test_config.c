@@ -150,7 +150,7 @@ static void unknown_sections_and_keys_are_errors(void **state)
                       "[vm] has no key \"kernal\": it knows kernel, initrd, cmdline, memory "
                       "and disk");
     assert_fails("[pxhv]\nmemory=1G\n", 2,
-                 "[pxhv] has no key \"memory\": it knows log and keyboard");
+                 "[pxhv] has no key \"memory\": it knows log, keyboard and screen");
     assert_fails("[pxhv]\nlog=loud\n", 2,
                  "the log level \"loud\" is none of error, warn, info, debug");
 }
@@ -222,6 +222,36 @@ static void over_long_values_are_errors_and_the_longest_fit(void **state)
                  "the name of the virtual machine is too long: 31 bytes are the most");
 }
 
+static bool parse_screen(const char *value)
+{
+    static char line[256];
+    snprintf(line, sizeof(line), "[vm a]\nkernel=k\n[pxhv]\nscreen = %s\n", value);
+    return parse(line);
+}
+
+static void screens_are_text_or_a_size(void **state)
+{
+    (void)state;
+    assert_true(parse_screen("text"));
+    assert_int_equal(config.screen_width, 0);
+    assert_true(parse_screen("framebuffer"));
+    assert_int_equal(config.screen_width, 1024);
+    assert_int_equal(config.screen_height, 768);
+    assert_true(parse_screen("640x400"));
+    assert_true(parse_screen("16384x16384"));
+    assert_int_equal(config.screen_height, 16384);
+    static const char *const bad[] = {
+        "",     "Text", "639x400",  "640x399",   "16385x480", "640x16385",     "640",
+        "640x", "x480", "640x480x", "640 x 480", "-640x480",  "640x4294967776"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(parse_screen(bad[i]));
+    assert_fails("[vm a]\nkernel=k\n[pxhv]\nscreen=wide\n", 4,
+                 "the screen \"wide\" is none of text, framebuffer and a size in pixels from "
+                 "640x400 on, as in \"1024x768\"");
+    assert_fails("[vm a]\nkernel=k\n[pxhv]\nscreen=text\nscreen=text\n", 5,
+                 "\"screen\" is given twice: delete one of the two lines");
+}
+
 static void an_error_of_the_ini_layer_passes_through(void **state)
 {
     (void)state;
@@ -259,6 +289,7 @@ int main(void)
         cmocka_unit_test(host_disks_are_refused_as_not_supported),
         cmocka_unit_test(file_names_are_checked),
         cmocka_unit_test(over_long_values_are_errors_and_the_longest_fit),
+        cmocka_unit_test(screens_are_text_or_a_size),
         cmocka_unit_test(an_error_of_the_ini_layer_passes_through),
         cmocka_unit_test(the_keyboard_has_three_uses),
     };

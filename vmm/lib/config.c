@@ -12,8 +12,15 @@ enum seen {
     SEEN_CMDLINE = 8,
     SEEN_MEMORY = 16,
     SEEN_LOG = 32,
-    SEEN_KEYBOARD = 64
+    SEEN_KEYBOARD = 64,
+    SEEN_SCREEN = 128
 };
+
+#define SCREEN_DEFAULT_WIDTH  1024
+#define SCREEN_DEFAULT_HEIGHT 768
+#define SCREEN_MIN_WIDTH      640
+#define SCREEN_MIN_HEIGHT     400
+#define SCREEN_MAX            16384
 
 struct parse {
     struct config *config;
@@ -146,6 +153,41 @@ static bool take_keyboard(struct parse *p, const char *value)
     return FAIL(p, "the keyboard \"%.40s\" is none of console, ps2, both", value);
 }
 
+/* The number there; one of more than `most` stays more than that, however long. */
+static unsigned take_size(const char **at, unsigned most)
+{
+    unsigned number = 0;
+
+    for (; **at >= '0' && **at <= '9'; ++*at)
+        if (number <= most)
+            number = number * 10 + (unsigned)(**at - '0');
+    return number;
+}
+
+static bool take_screen(struct parse *p, const char *value)
+{
+    unsigned width = SCREEN_DEFAULT_WIDTH, height = SCREEN_DEFAULT_HEIGHT;
+    const char *at = value;
+
+    if (str_eq(value, "text"))
+        return true;
+    if (!str_eq(value, "framebuffer")) {
+        width = take_size(&at, SCREEN_MAX);
+        bool good = *at == 'x';
+        at += good;
+        height = take_size(&at, SCREEN_MAX);
+        if (!good || *at || width < SCREEN_MIN_WIDTH || height < SCREEN_MIN_HEIGHT ||
+            width > SCREEN_MAX || height > SCREEN_MAX)
+            return FAIL(p,
+                        "the screen \"%.40s\" is none of text, framebuffer and a size in pixels "
+                        "from 640x400 on, as in \"1024x768\"",
+                        value);
+    }
+    p->config->screen_width = (uint16_t)width;
+    p->config->screen_height = (uint16_t)height;
+    return true;
+}
+
 static bool take_vm_key(struct parse *p, const char *key, const char *value)
 {
     struct vm_config *vm = &p->config->vm;
@@ -213,7 +255,9 @@ static bool take_entry(void *ctx, const char *section, const char *key, const ch
         return once(p, SEEN_LOG, key) && take_log(p, value);
     if (str_eq(key, "keyboard"))
         return once(p, SEEN_KEYBOARD, key) && take_keyboard(p, value);
-    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log and keyboard", key);
+    if (str_eq(key, "screen"))
+        return once(p, SEEN_SCREEN, key) && take_screen(p, value);
+    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log, keyboard and screen", key);
 }
 
 bool config_parse(const char *text, size_t size, struct config *config, struct ini_error *error)
