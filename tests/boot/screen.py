@@ -101,14 +101,15 @@ class Screen:
         self.emulator.screendump(path)
         return self.reader.rows(path)
 
-    def wait_for(self, pattern, timeout=120):
-        """The screen's lines as soon as one of them matches."""
+    def wait_for(self, *patterns, timeout=120):
+        """The screen's lines as soon as each pattern is in one: a picture may be half drawn."""
         end = time.monotonic() + timeout
         while True:
             rows = self.rows()
-            if any(re.search(pattern, row) for row in rows):
+            missing = [one for one in patterns if not any(re.search(one, row) for row in rows)]
+            if not missing:
                 return rows
-            assert time.monotonic() < end, f"no {pattern!r} on the screen:\n" + "\n".join(rows)
+            assert time.monotonic() < end, f"no {missing} on the screen:\n" + "\n".join(rows)
             time.sleep(0.5)
 
     def press(self, *keys):

@@ -66,7 +66,7 @@ def test_a_program_is_told_where_the_cursor_is(shell):
 
 def test_an_editor_has_the_whole_screen(shell):
     shell.screen.type("vi /etc/inittab\n")
-    rows = shell.screen.wait_for(r"^- /etc/inittab")
+    rows = shell.screen.wait_for("^- /etc/inittab", "^::shutdown:", "^~$")
     assert rows[2].startswith("::shutdown:") and rows[3] == "~" and rows[22] == "~", rows
     shell.screen.press("down")
     shell.screen.type("dd:q!\n")
@@ -76,15 +76,15 @@ def test_an_editor_has_the_whole_screen(shell):
 
 def test_shift_pgup_shows_what_scrolled_off(shell):
     shell.screen.type("clear; seq 1 60\n")
-    rows = shell.screen.wait_for("^60$")
+    rows = shell.screen.wait_for("^60$", "^38$")
     assert rows[22] == "60" and "30" not in rows, rows
     shell.screen.press("shift", "pgup")
-    rows = shell.screen.wait_for("^30$")
+    rows = shell.screen.wait_for("^15$", "^38$")
     assert rows[0] == "15" and rows[23] == "38", rows
     shell.screen.press("shift", "down")
-    assert shell.screen.wait_for("^39$")[0] == "16"
+    assert shell.screen.wait_for("^16$", "^39$")[0] == "16"
     shell.screen.press("ret")
-    assert shell.screen.wait_for("^60$")[21] == "60"
+    shell.screen.wait_for("^60$")
 
 
 def test_the_status_line_tells_what_runs(shell):
@@ -96,13 +96,12 @@ def test_the_status_line_tells_what_runs(shell):
 def test_a_refusal_can_be_read_and_the_log_paged_through(image, tiny, console):
     guest = console(platforms.AMDV, image(KERNEL=tiny("hlt"), MEMORY="8G"))
     screen = Screen(guest.machine)
-    rows = screen.wait_for("The machine can be switched off now")
+    rows = screen.wait_for("The machine can be switched off now", "^stopped")
     assert any(row.startswith("pxHV: error: the guest's memory doesn't fit") for row in rows), rows
     assert rows[24].startswith("stopped"), rows
     screen.press("home")
-    rows = screen.wait_for(r"^log: line 1 of")
-    assert rows[0].startswith("pxHV: Pixel Hypervisor v"), rows
-    assert any("CPU: AuthenticAMD" in row for row in rows), rows
+    rows = screen.wait_for("^log: line 1 of", "^pxHV: Pixel Hypervisor v", "CPU: AuthenticAMD")
+    assert rows[0].startswith("pxHV: Pixel"), rows
     screen.press("ret")
     screen.wait_for("^stopped")
 
@@ -113,7 +112,7 @@ def test_a_framebuffer_shows_the_log(image, tiny, width, height, bits):
     path = image(KERNEL=tiny("hlt"), MEMORY="8G")
     commands = list(set_mode(width, height, bits))
     with platforms.AMDV.start_and_break(path, commands, at="vmm_main") as emulator:
-        rows = Screen(emulator).wait_for("The machine can be switched off now")
+        rows = Screen(emulator).wait_for("The machine can be switched off now", "^stopped")
     assert any(row.startswith("kernel  = vmlinuz") for row in rows), rows
     assert any(row.startswith("pxHV: CPU: AuthenticAMD") for row in rows), rows
     assert f"screen: {width} x {height} pixels" in "\n".join(rows), rows
@@ -125,7 +124,7 @@ def test_a_mode_that_pxhv_cfg_asks_for(image, tiny, console):
     path = image(KERNEL=tiny("hlt"), MEMORY="8G",
                  edit=lambda text: text + "[pxhv]\nscreen = framebuffer\n")
     guest = console(platforms.AMDV, path)
-    rows = Screen(guest.machine).wait_for("The machine can be switched off now")
+    rows = Screen(guest.machine).wait_for("The machine can be switched off now", "^stopped")
     assert len(rows) == 48 and rows[0].startswith("pxHV: Pixel Hypervisor v"), rows
     assert rows[47].startswith("stopped"), rows
 
@@ -136,7 +135,6 @@ def test_after_a_panic_the_log_can_be_read(image, tiny):
         screen = Screen(emulator)
         screen.wait_for("an issue of the project")
         screen.press("home")
-        rows = screen.wait_for("^log: line 1 of")
-        assert any("CPU: AuthenticAMD" in row for row in rows), rows
+        screen.wait_for("^log: line 1 of", "CPU: AuthenticAMD")
         screen.press("pgdn")
         screen.wait_for("^log: line 2[0-9] of")
