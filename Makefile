@@ -35,9 +35,10 @@ PACKAGE_mke2fs := e2fsprogs
 PACKAGE_cpio := cpio
 PACKAGE_cppcheck := cppcheck
 PACKAGE_bochs := bochs
+PACKAGE_gdb := gdb
 PACKAGE_qemu-system-x86_64 := qemu-system-x86
 PACKAGE_python3 := python3
-TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs \
+TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs gdb \
          qemu-system-x86_64 python3
 NEED_TOOLS := $(TOOLS:%=need-%)
 
@@ -311,7 +312,7 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
-boot-test: all $(TINY) | $(BOCHS) need-qemu-system-x86_64 need-pytest need-pexpect
+boot-test: all $(TINY) | $(BOCHS) need-qemu-system-x86_64 need-gdb need-pytest need-pexpect
 	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(PYTHON) -m pytest -p no:cacheprovider \
 	    --color=no -q --durations=10 tests/boot $(PYTEST)
 

@@ -21,7 +21,7 @@ bochs:bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so:bochs
 /usr/share/bochs/BIOS-bochs-latest:bochsbios /usr/share/vgabios/vgabios.bin:vgabios
 "
 NEEDED_BY_TESTS="
-clang:clang clang-format:clang-format cppcheck:cppcheck
+gdb:gdb clang:clang clang-format:clang-format cppcheck:cppcheck
 /usr/include/cmocka.h:libcmocka-dev /usr/include/Zydis/Zydis.h:libzydis-dev
 /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev
 /usr/lib/python3/dist-packages/pytest:python3-pytest
