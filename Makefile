@@ -92,6 +92,7 @@ EFI_OBJ := $(BUILD)/efi/stage2/efi/entry.asm.o $(EFI_C:%.c=$(BUILD)/efi/%.o)
 
 ASL := $(call find,vmm,*.asl)
 ACPI := $(ASL:%.asl=$(BUILD)/gen/%.aml)
+FONT := $(BUILD)/gen/vmm/hw/font.bin
 
 WARN := -Wall -Wextra -Werror
 # The VMM runs with the guest's FPU and SSE registers live: general registers only.
@@ -99,9 +100,10 @@ BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs
         -fno-stack-protector -fcf-protection=none -fno-omit-frame-pointer \
         -fno-asynchronous-unwind-tables -fno-strict-aliasing $(WARN) \
         -DPXHV_VERSION='"$(VERSION)"' -Ivmm
-# What every VM exit runs through is compiled for speed, the rest for size.
+# What every VM exit runs through is compiled for speed, and what draws; the rest for size.
 HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/pit8254.c \
-       vmm/dev/pit_counter.c vmm/dev/virtqueue.c vmm/pc/pc_run.c vmm/lib/mem.c
+       vmm/dev/pit_counter.c vmm/dev/virtqueue.c vmm/pc/pc_run.c vmm/lib/mem.c \
+       vmm/term/surface.c vmm/hw/framebuffer.c
 speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
@@ -127,7 +129,7 @@ $(BUILD)/clang/%.o: %.c Makefile | need-clang
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BARE) $(call speed,$<) -MMD -MP -c $< -o $@
 
-$(BUILD)/%.asm.o: %.asm | need-nasm $(ACPI)
+$(BUILD)/%.asm.o: %.asm | need-nasm $(ACPI) $(FONT)
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -g -F dwarf -w+all \
@@ -138,6 +140,17 @@ $(BUILD)/gen/%.aml: %.asl | need-iasl
 	$(call say,IASL,$<)
 	@mkdir -p $(@D)
 	$(Q)iasl -ve -p $(@:.aml=) $< >$(@:.aml=.log) 2>&1 || { cat $(@:.aml=.log); exit 1; }
+
+# The font is one of Debian's console fonts, its glyphs in the terminal's order.
+$(BUILD)/font.deb: guest/fetch.sh
+	$(Q)guest/fetch.sh $(BUILD) console-setup-linux font
+
+$(FONT): vmm/hw/font.py vmm/term/charset.c $(BUILD)/font.deb | need-python3
+	$(call say,FONT,$@)
+	@mkdir -p $(@D)
+	$(Q)dpkg-deb --fsys-tarfile $(BUILD)/font.deb | \
+	    tar -xO ./usr/share/consolefonts/Uni2-VGA16.psf.gz >$(BUILD)/font.psf.gz
+	$(Q)$(PYTHON) vmm/hw/font.py $(BUILD)/font.psf.gz vmm/term/charset.c $@
 
 LINK := ld -m elf_x86_64 -static -nostdlib --build-id=none -z noexecstack -z max-page-size=4096
 

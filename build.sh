@@ -62,8 +62,9 @@ as_root() {
 
 install_missing() {
     packages=$(missing_packages "$1" | tr '\n' ' ')
-    # The demo guest is made of Debian packages: fetching them needs the package lists.
-    if [ -z "$packages" ] && { [ -e "${BUILD:-build}/guest/deb/kernel.deb" ] ||
+    # The font and the demo guest are made of Debian packages: fetching them needs the package lists.
+    if [ -z "$packages" ] && { [ -e "${BUILD:-build}/font.deb" ] &&
+        [ -e "${BUILD:-build}/guest/deb/kernel.deb" ] ||
         apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; }; then
         return 0
     fi

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Downloads the Debian packages of the demo guest, once. Usage: fetch.sh DIRECTORY
-# Leaves DIRECTORY/kernel.deb and DIRECTORY/busybox.deb.
+# Downloads Debian packages, once. Usage: fetch.sh DIRECTORY [PACKAGE NAME]
+# Leaves DIRECTORY/NAME.deb; without a package those of the demo guest, kernel.deb and busybox.deb.
 set -eu
 dir=$1
 meta=linux-image-cloud-amd64
 
 fail() {
     echo "pxHV: $*" >&2
-    echo "pxHV: the demo guest needs Debian's package lists and network once; with files of your" \
-        "own, 'make image KERNEL=...' needs neither." >&2
+    echo "pxHV: the screen's font and the demo guest are parts of Debian packages: the first build" \
+        "needs Debian's package lists and network." >&2
     exit 1
 }
 
@@ -25,8 +25,12 @@ fetch() {
     rmdir "$dir/part"
 }
 
-command -v apt-get >/dev/null || fail "apt-get is missing: the demo guest is made of Debian packages."
+command -v apt-get >/dev/null || fail "apt-get is missing."
 mkdir -p "$dir"
+if [ $# = 3 ]; then
+    [ -e "$dir/$3.deb" ] || fetch "$2" "$3"
+    exit 0
+fi
 if [ ! -e "$dir/kernel.deb" ]; then
     # The meta package names the newest real one.
     package=$(apt-cache show --no-all-versions "$meta" 2>/dev/null |

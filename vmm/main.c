@@ -49,18 +49,13 @@ static void enable_virtualization(const struct backend *backend)
 static bool ask_restart(void)
 {
     log_raw("pxHV: the guest has stopped. Press r to restart it, p to power the machine off.\n");
+    console_set_stopped(true);
     for (;;) {
         uint8_t byte;
-        while (serial_get(&byte)) {
+        while (console_get(&byte)) {
             if (byte == 'r' || byte == 'R')
                 return true;
             if (byte == 'p' || byte == 'P')
-                return false;
-        }
-        while (keyboard_get(&byte)) { /* scancodes, set 1 */
-            if (byte == 0x13)
-                return true;
-            if (byte == 0x19)
                 return false;
         }
         hw_sleep_until(UINT64_MAX);

@@ -32,36 +32,6 @@ static const struct host_ops host_ops = {
     .sleep_until = hw_sleep_until,
 };
 
-static vtime_t guest_now(void *ctx)
-{
-    const struct vm *vm = ctx;
-    return clock_ns(&vm->vcpu.clock, rdtsc());
-}
-
-/* Moves what was typed into the guest as far as it has room; the rest waits in the host's rings. */
-static void host_events(void *ctx)
-{
-    struct vm *vm = ctx;
-    serial_poll();
-    while (vm->serial_held || serial_get(&vm->serial_byte)) {
-        vm->serial_held = !pc_serial_rx(&vm->pc, vm->serial_byte);
-        if (vm->serial_held)
-            break;
-    }
-    while (vm->key_held || keyboard_get(&vm->key_byte)) {
-        vm->key_held = !pc_keyboard_scancode(&vm->pc, vm->key_byte);
-        if (vm->key_held)
-            break;
-    }
-}
-
-static void console_put(void *ctx, uint8_t byte)
-{
-    (void)ctx;
-    sink_put(&serial_sink, byte);
-    sink_put(&screen_sink, byte);
-}
-
 static hpa_t alloc_frames(void *ctx, unsigned count)
 {
     (void)ctx;
@@ -81,6 +51,7 @@ static void read_config(struct vm *vm, const struct boot_info *boot)
     if (!config_parse((const char *)boot->config_address, boot->config_size_bytes, &config, &error))
         vm_refuse("pxhv.cfg line %u: %s", error.line, error.reason);
     log_set_level((enum log_level)config.log_level);
+    console_set_keyboard((enum console_keyboard)config.keyboard);
     vm->config = config.vm;
 }
 
@@ -188,11 +159,13 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
         .dsdt_size_bytes = acpi_dsdt_size(),
         .disk = vm->disk_backend,
         .disk_count = vm->config.disk_count,
-        .com1 = {console_put, NULL},
+        .com1 = {vm_console_put, vm},
         .rtc_epoch_s = epoch,
-        .now = guest_now,
+        .now = vm_guest_now,
         .now_ctx = vm,
-        .host_events = host_events,
+        .host_events = vm_host_events,
+        .host_deadline = vm_host_deadline,
+        .host_advance = vm_host_advance,
         .host_ctx = vm,
     };
     pc_init(&vm->pc, &config);
@@ -282,5 +255,6 @@ void vm_reset(struct vm *vm)
 enum vm_stop vm_run(struct vm *vm)
 {
     log_info("entering %s with %s", vm->config.name, vm->vcpu.backend->name);
+    vm_console_start(vm);
     return vcpu_run(&vm->vcpu);
 }

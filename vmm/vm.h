@@ -23,6 +23,12 @@ struct vm {
     /* A byte that the guest had no room for yet. */
     bool serial_held, key_held;
     uint8_t serial_byte, key_byte;
+
+    /* Guest times at which the screen is drawn and its status line renewed; VTIME_NEVER: not. */
+    vtime_t draw_at, status_at;
+    uint64_t draw_rest_ns;   /* between two portions of a drawing */
+    vtime_t status_shown_ns; /* when it was renewed last, and how many exits there had been */
+    uint64_t status_exits;
 };
 
 /* Stops the machine before there is a guest: one sentence, on every console, that names the file or
@@ -49,5 +55,16 @@ void vm_print_times(const struct vm *vm, const struct boot_info *boot);
 
 /* Runs the guest until it stops. */
 enum vm_stop vm_run(struct vm *vm);
+
+/* --- vm_console.c: callbacks of the PC, whose ctx is the struct vm ------------------------------
+ */
+
+vtime_t vm_guest_now(void *ctx);
+void vm_console_put(void *ctx, uint8_t byte);
+void vm_host_events(void *ctx);
+vtime_t vm_host_deadline(void *ctx);
+void vm_host_advance(void *ctx, vtime_t now);
+/* The guest begins to run: the status line shows it. */
+void vm_console_start(struct vm *vm);
 
 #endif

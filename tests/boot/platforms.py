@@ -58,8 +58,8 @@ class QemuPlatform(Platform):
     def start(self, image, **options):
         return Qemu(image, **{**self.options, **options})
 
-    def start_and_break(self, image, commands, **options):
-        """See BochsPlatform."""
+    def start_and_break(self, image, commands, at=None, **options):
+        """See BochsPlatform; `at` names another function of the VMM."""
         folder = tempfile.mkdtemp(prefix="pxhv-gdb-")
         path = os.path.join(folder, "gdb")
         machine = self.start(image, arguments=["-S", "-gdb", f"unix:{path},server=on,wait=off"],
@@ -67,7 +67,7 @@ class QemuPlatform(Platform):
         try:
             machine.qmp("query-status")  # the socket is there
             script = ["set architecture i386:x86-64", f"target remote {path}",
-                      f"hbreak *{symbol(self.entry):#x}", "continue", *commands, "delete", "detach"]
+                      f"hbreak *{symbol(at or self.entry):#x}", "continue", *commands, "delete", "detach"]
             command = ["gdb", "-batch", "-nx", os.path.join(BUILD, "pxhv-debug.elf")]
             for line in script:
                 command += ["-ex", line]

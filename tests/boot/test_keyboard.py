@@ -44,7 +44,8 @@ def press_a(emulator):
 
 
 def test_keys_of_the_host_reach_the_guest(platform, image, tiny, console):
-    guest = console(platform, image(KERNEL=tiny("keyboard")), timeout=60)
+    path = image(KERNEL=tiny("keyboard"), edit=lambda text: text + "[pxhv]\nkeyboard = ps2\n")
+    guest = console(platform, path, timeout=60)
     guest.expect("tiny: press a")
     viewer = press_a(guest.machine)
     guest.expect("tiny: PASS keyboard")

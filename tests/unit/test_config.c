@@ -149,7 +149,8 @@ static void unknown_sections_and_keys_are_errors(void **state)
     assert_line_fails("kernal = k",
                       "[vm] has no key \"kernal\": it knows kernel, initrd, cmdline, memory "
                       "and disk");
-    assert_fails("[pxhv]\nmemory=1G\n", 2, "[pxhv] has no key \"memory\": it knows log and screen");
+    assert_fails("[pxhv]\nmemory=1G\n", 2,
+                 "[pxhv] has no key \"memory\": it knows log, keyboard and screen");
     assert_fails("[pxhv]\nlog=loud\n", 2,
                  "the log level \"loud\" is none of error, warn, info, debug");
 }
@@ -257,6 +258,22 @@ static void an_error_of_the_ini_layer_passes_through(void **state)
     assert_fails("[vm a]\nkernel\n", 2, "expected \"key = value\", \"[section]\" or a comment");
 }
 
+static void the_keyboard_has_three_uses(void **state)
+{
+    (void)state;
+    assert_true(parse("[vm a]\nkernel=k\n"));
+    assert_int_equal(config.keyboard, 0);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\nkeyboard = console\n"));
+    assert_int_equal(config.keyboard, 0);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\nkeyboard = ps2\n"));
+    assert_int_equal(config.keyboard, 1);
+    assert_true(parse("[pxhv]\nkeyboard=both\nlog=warn\n[vm a]\nkernel=k\n"));
+    assert_int_equal(config.keyboard, 2);
+    assert_fails("[pxhv]\nkeyboard=usb\n", 2, "the keyboard \"usb\" is none of console, ps2, both");
+    assert_fails("[pxhv]\nkeyboard=ps2\nkeyboard=ps2\n", 3,
+                 "\"keyboard\" is given twice: delete one of the two lines");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +291,7 @@ int main(void)
         cmocka_unit_test(over_long_values_are_errors_and_the_longest_fit),
         cmocka_unit_test(screens_are_text_or_a_size),
         cmocka_unit_test(an_error_of_the_ini_layer_passes_through),
+        cmocka_unit_test(the_keyboard_has_three_uses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,17 +75,21 @@ static void a_long_line_is_cut_visibly(void **state)
     assert_int_equal(strspn(text + 3, "x"), 511);
 }
 
-static void replay_gives_the_newest_bytes_oldest_first(void **state)
+static void the_newest_bytes_are_kept(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2000; i++)
-        log_raw("line %04d\n", i);
-    set_up(state);
-    log_replay((struct byte_sink){keep, NULL});
-    /* 8192 bytes kept, one more for each line's CR */
-    assert_string_equal(text + len - 22, "line 1998\r\nline 1999\r\n");
-    assert_non_null(strstr(text, "\r\nline 1181\r\nline 1182\r\n"));
-    assert_null(strstr(text, "line 1180"));
+    uint64_t first = log_end();
+    log_raw("kept\n");
+    log_keep('!');
+    assert_string_equal(text, "kept\r\n"); /* no sink gets what is only kept */
+    assert_int_equal(log_end(), first + 6);
+    assert_int_equal(log_at(first), 'k');
+    assert_int_equal(log_at(first + 5), '!');
+    for (int i = 0; i < 80000; i++)
+        log_keep((char)('a' + i % 26));
+    assert_int_equal(log_end() - log_begin(), 65536);
+    assert_int_equal(log_at(log_end() - 1), 'a' + 79999 % 26);
+    assert_int_equal(log_at(log_begin()), 'a' + (80000 - 65536) % 26);
 }
 
 static void a_fifth_sink_is_refused(void **state)
@@ -118,7 +122,7 @@ int main(void)
         cmocka_unit_test_setup(lines_above_the_level_are_dropped, set_up),
         cmocka_unit_test_setup(control_characters_of_a_name_do_not_reach_the_terminal, set_up),
         cmocka_unit_test_setup(a_long_line_is_cut_visibly, set_up),
-        cmocka_unit_test_setup(replay_gives_the_newest_bytes_oldest_first, set_up),
+        cmocka_unit_test_setup(the_newest_bytes_are_kept, set_up),
         cmocka_unit_test_setup(a_fifth_sink_is_refused, set_up),
         cmocka_unit_test(rate_limit_lets_doublings_through),
     };

@@ -183,6 +183,52 @@ static void the_power_button_raises_the_sci(void **state)
     assert_int_equal(in(0x600, 2) & 0x0100, 0);
 }
 
+static vtime_t host_deadline_ns;
+static vtime_t host_advanced_ns;
+
+static vtime_t host_deadline(void *ctx)
+{
+    (void)ctx;
+    return host_deadline_ns;
+}
+
+static void host_advance(void *ctx, vtime_t now_ns)
+{
+    (void)ctx;
+    host_advanced_ns = now_ns;
+    host_deadline_ns = VTIME_NEVER;
+}
+
+static void the_hosts_deadline_is_one_of_the_machines(void **state)
+{
+    (void)state;
+    host_deadline_ns = VTIME_NEVER;
+    host_advanced_ns = 0;
+    pc.config.host_deadline = host_deadline;
+    pc.config.host_advance = host_advance;
+    vtime_t others = deadline();
+    host_deadline_ns = time_ns + 500;
+    vcpu.devices_touched = false;
+    pc_host_deadline_changed(&pc);
+    assert_true(vcpu.devices_touched);
+    assert_int_equal(deadline(), time_ns + 500);
+    pass_time(499);
+    assert_int_equal(host_advanced_ns, 0);
+    pass_time(1);
+    assert_int_equal(host_advanced_ns, time_ns);
+    assert_int_equal(deadline(), others);
+}
+
+static void a_sink_may_ask_for_the_host(void **state)
+{
+    (void)state;
+    pc_call_host(&pc);
+    out(0x3F8, 1, 'x');
+    assert_int_equal(host_events_calls, 1);
+    out(0x3F8, 1, 'x');
+    assert_int_equal(host_events_calls, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +243,8 @@ int main(void)
         T(the_pm_timer_raises_the_sci_when_bit_31_changes),
         T(intx_links_share_their_pins_as_a_wired_or),
         T(the_power_button_raises_the_sci),
+        T(the_hosts_deadline_is_one_of_the_machines),
+        T(a_sink_may_ask_for_the_host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,12 +215,7 @@ static void sleep_s5(uint16_t port, uint8_t type)
 _Noreturn void host_halt(void)
 {
     log_raw("The machine can be switched off now.\n");
-    serial_flush();
-    screen_sync();
-    for (;;) {
-        cli();
-        cpu_hlt();
-    }
+    console_rest();
 }
 
 _Noreturn void host_power_off(void)

@@ -4,6 +4,7 @@
 
 #include "hw/cpu.h"
 #include "lib/assert.h"
+#include "lib/bits.h"
 #include "lib/log.h"
 
 static void check_boot_info(const struct boot_info *info)
@@ -20,6 +21,23 @@ static void check_boot_info(const struct boot_info *info)
     if (info->memory_count > BOOT_INFO_MAX_MEMORY || info->file_count > BOOT_INFO_MAX_FILES)
         panic("boot_info counts %u memory ranges and %u files: more than it can hold",
               (unsigned)info->memory_count, (unsigned)info->file_count);
+}
+
+/* A framebuffer begins empty: what the loader has said is said again. */
+static void keep_loader_log(const struct boot_info *info)
+{
+    const char *text = (const char *)info->log_address;
+
+    if (!text)
+        return;
+    for (uint32_t i = 0; i < min_u64(info->log_size_bytes, LOG_KEPT_SIZE); i++) {
+        log_keep(text[i]);
+        if (info->screen.type == BOOT_SCREEN_FRAMEBUFFER) {
+            if (text[i] == '\n')
+                screen_put('\r');
+            screen_put((uint8_t)text[i]);
+        }
+    }
 }
 
 /* XSETBV needs OSXSAVE in the host too; without MCE a machine check resets the machine in silence.
@@ -48,6 +66,7 @@ void hw_init(const struct boot_info *info)
     screen_init(&info->screen);
     log_add_sink(screen_sink);
     check_boot_info(info);
+    keep_loader_log(info);
 
     gdt_init();
     idt_init();
@@ -59,6 +78,7 @@ void hw_init(const struct boot_info *info)
 
     frames_init(info);
     paging_init(info);
+    screen_map(info);
     log_info("memory: %llu MiB usable", (unsigned long long)(frames_stats().total_bytes >> 20));
 
     acpi_init(info);
@@ -67,4 +87,5 @@ void hw_init(const struct boot_info *info)
     lapic_init();
     serial_irq_init();
     keyboard_init();
+    console_init();
 }

@@ -89,6 +89,8 @@ struct frames_stats frames_stats(void);
 /* Maps [hpa, hpa + size_bytes) uncached, readable and writable, at its own address. False: out of
  * frames, or beyond what four levels reach. */
 bool paging_map_mmio(hpa_t hpa, uint64_t size_bytes);
+/* The same, write-combining: a framebuffer. */
+bool paging_map_wc(hpa_t hpa, uint64_t size_bytes);
 /* Maps memory that the boot map calls reserved (firmware tables), write-back and read-only. */
 bool paging_map_table(hpa_t hpa, uint64_t size_bytes);
 
@@ -98,11 +100,9 @@ bool paging_map_table(hpa_t hpa, uint64_t size_bytes);
  * of virt/backend.h) and how many bytes from hpa on have that type, at most size_bytes. */
 unsigned mtrr_type(hpa_t hpa, uint64_t size_bytes, uint64_t *uniform_bytes);
 
-/* --- consoles ---------------------------------------------------------------------------------
- */
+/* --- serial.c --------------------------------------------------------------------------------- */
 
 extern const struct byte_sink serial_sink; /* never blocks for long; drops where nothing drains */
-extern const struct byte_sink screen_sink; /* swallows ANSI escape sequences */
 
 bool serial_present(void);
 /* The next byte received on COM1; false when there is none. */
@@ -111,10 +111,34 @@ bool serial_get(uint8_t *byte);
 void serial_poll(void);
 /* Sends all that waits: up to three seconds where the line takes it, a moment where it does not. */
 void serial_flush(void);
-/* Moves the hardware cursor to where the text ended; hw_sleep_until() does it too. */
+
+/* --- screen.c --------------------------------------------------------------------------------- */
+
+bool screen_present(void);
+/* Draws a portion of what has changed. False when something is left to draw. */
+bool screen_draw(void);
+/* Draws all that has changed. */
 void screen_sync(void);
-/* The next scancode byte of the host's keyboard, as port 60h gave it; false when there is none. */
-bool keyboard_get(uint8_t *scancode);
+/* The last row. */
+void screen_set_status(const char *text);
+
+/* --- console.c: the screen and the keyboard beside the serial line ------------------------------
+ */
+
+/* As struct config counts them. */
+enum console_keyboard { CONSOLE_KEYBOARD_CONSOLE, CONSOLE_KEYBOARD_PS2, CONSOLE_KEYBOARD_BOTH };
+
+/* Where keys go: typed on the console, to the guest's PS/2 keyboard, or both. */
+void console_set_keyboard(enum console_keyboard use);
+/* What the guest says, to the serial line and the screen. True when the terminal has an answer. */
+bool console_put(uint8_t byte);
+/* The next byte that was typed: on the serial line or the keyboard, or what the screen's terminal
+ * answers. False when there is none. */
+bool console_get(uint8_t *byte);
+/* The next scancode byte for the guest's keyboard. */
+bool console_get_scancode(uint8_t *scancode);
+/* The guest has stopped (or runs again): keys without Shift page through the log. */
+void console_set_stopped(bool stopped);
 
 /* --- time.c, rtc.c ---------------------------------------------------------------------------- */
 

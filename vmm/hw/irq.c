@@ -49,6 +49,12 @@ void irq_unmask(unsigned irq)
     write_masks();
 }
 
+void irq_only_keyboard(void)
+{
+    masked |= (uint16_t) ~(BIT(IRQ_KEYBOARD) | BIT(IRQ_CASCADE) | BIT(IRQ_MOUSE));
+    write_masks();
+}
+
 void irq_register(uint8_t vector, void (*handler)(void))
 {
     handlers[vector] = handler;

@@ -17,6 +17,7 @@
 #define MAX_BYTES 32u /* more at once than any controller holds */
 
 static uint8_t bytes[256];
+static bool present;
 static struct ring ring = {.bytes = bytes, .size = sizeof(bytes)};
 
 static void keyboard_irq(void)
@@ -36,17 +37,23 @@ void keyboard_init(void)
     uint8_t byte;
 
     if (inb(I8042_STATUS) == STATUS_FLOATING) {
-        log_info("no i8042: the guest's keyboard stays silent");
+        log_info("no i8042: no keyboard; type on the serial line");
         return;
     }
     keyboard_irq(); /* a byte that nobody took holds back the next interrupt */
     while (ring_get(&ring, &byte))
         ;
+    present = true;
     irq_register(VECTOR_IRQ_BASE + IRQ_KEYBOARD, keyboard_irq);
     irq_unmask(IRQ_KEYBOARD);
     /* Where the firmware left a mouse on, its byte would hold back the keyboard's for ever. */
     irq_register(VECTOR_IRQ_BASE + IRQ_MOUSE, keyboard_irq);
     irq_unmask(IRQ_MOUSE);
+}
+
+bool keyboard_present(void)
+{
+    return present;
 }
 
 bool keyboard_get(uint8_t *scancode)

@@ -215,11 +215,12 @@ void hw_timer_arm(uint64_t tsc_deadline)
 
 void hw_sleep_until(uint64_t tsc_deadline)
 {
-    screen_sync();
+    bool drawn = screen_draw();
     serial_send(); /* and receive nothing: a byte taken now would wait for the next interrupt */
     if (rdtsc() >= tsc_deadline)
         return;
-    if (tsc_deadline != UINT64_MAX && !present) {
+    /* A screen that isn't finished is better to do than nothing. */
+    if (!drawn || (tsc_deadline != UINT64_MAX && !present)) {
         irq_window();
         cpu_pause();
         return;

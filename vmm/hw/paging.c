@@ -9,19 +9,21 @@
 #include "lib/assert.h"
 #include "lib/log.h"
 
-#define PTE_PRESENT  BIT64(0)
-#define PTE_WRITE    BIT64(1)
-#define PTE_PWT      BIT64(3)
-#define PTE_PCD      BIT64(4)
-#define PTE_LARGE    BIT64(7) /* PDPTE: 1 GiB, PDE: 2 MiB */
-#define PTE_NX       BIT64(63)
-#define PTE_ADDRESS  0x000FFFFFFFFFF000ull
-#define PTE_UNCACHED (PTE_PCD | PTE_PWT) /* PAT entry 3 */
+#define PTE_PRESENT   BIT64(0)
+#define PTE_WRITE     BIT64(1)
+#define PTE_PWT       BIT64(3)
+#define PTE_PCD       BIT64(4)
+#define PTE_LARGE     BIT64(7) /* PDPTE: 1 GiB, PDE: 2 MiB */
+#define PTE_NX        BIT64(63)
+#define PTE_ADDRESS   0x000FFFFFFFFFF000ull
+#define PTE_COMBINING PTE_PWT             /* PAT entry 1 */
+#define PTE_UNCACHED  (PTE_PCD | PTE_PWT) /* PAT entry 3 */
 
 #define ENTRIES 512u
 
-/* The power-on value: WB WT UC- UC, twice. PAT entry 3 is UC whatever the MTRRs say. */
-#define PAT_POWER_ON 0x0007040600070406ull
+/* The power-on value is WB WT UC- UC, twice. Entry 1 becomes write-combining, which holds whatever
+ * the MTRRs say, as UC of entry 3 does. */
+#define PAT_VALUE 0x0007040600070106ull
 
 /* Where the lower half of 4-level paging ends. */
 #define IDENTITY_LIMIT BIT64(47)
@@ -149,7 +151,7 @@ void paging_init(const struct boot_info *info)
     must_set(0, PAGE_SIZE, 0);
     map_image();
 
-    wrmsr(MSR_IA32_PAT, PAT_POWER_ON);
+    wrmsr(MSR_IA32_PAT, PAT_VALUE);
     if (hw_facts.nx)
         wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) | EFER_NXE);
     write_cr3((uint64_t)pml4);
@@ -163,6 +165,13 @@ bool paging_map_mmio(hpa_t hpa, uint64_t size_bytes)
     if (hpa >= IDENTITY_LIMIT || size_bytes > IDENTITY_LIMIT - hpa)
         return false;
     return set_range(hpa, hpa + size_bytes, PTE_PRESENT | PTE_WRITE | PTE_UNCACHED | nx);
+}
+
+bool paging_map_wc(hpa_t hpa, uint64_t size_bytes)
+{
+    if (hpa >= IDENTITY_LIMIT || size_bytes > IDENTITY_LIMIT - hpa)
+        return false;
+    return set_range(hpa, hpa + size_bytes, PTE_PRESENT | PTE_WRITE | PTE_COMBINING | nx);
 }
 
 static bool is_mapped(hpa_t hpa)

@@ -44,8 +44,11 @@ void panic_set_extra(void (*print)(void))
     print_extra = print;
 }
 
+/* After a report that came to its end the log can be read; for anything else too much is broken. */
 static _Noreturn void halt(void)
 {
+    if (depth == 1)
+        console_rest();
     serial_flush();
     screen_sync();
     for (;;) {

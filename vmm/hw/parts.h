@@ -3,6 +3,7 @@
 #define HW_PARTS_H
 
 #include "hw/hw.h"
+#include "term/surface.h"
 
 #define VECTOR_IRQ_BASE 0x20u /* the 8259s: IRQ 0 to 15 */
 #define VECTOR_TIMER    0x40u
@@ -83,7 +84,32 @@ void serial_init(uint16_t port); /* 0: none */
 void serial_irq_init(void);
 /* Sends what the UART has room for; receives nothing. */
 void serial_send(void);
-void screen_init(const struct boot_screen *screen);
 void keyboard_init(void);
+bool keyboard_present(void);
+/* The next scancode byte of the host's keyboard, as port 60h gave it; false when there is none. */
+bool keyboard_get(uint8_t *scancode);
+/* No line but the keyboard's interrupts any more. */
+void irq_only_keyboard(void);
+
+/* --- screen.c, console.c ------------------------------------------------------------------------
+ */
+
+void screen_init(const struct boot_screen *screen);
+/* Makes the framebuffer the VMM's; needs paging_init(). */
+void screen_map(const struct boot_info *info);
+/* A byte for the terminal, drawn later. */
+void screen_put(uint8_t byte);
+extern const struct byte_sink screen_sink; /* for the log: draws at the end of a line */
+struct terminal *screen_terminal(void);
+unsigned screen_rows(void); /* the status line not counted */
+/* Shows these rows instead of the terminal's. */
+void screen_show_page(struct row_source source);
+/* Shows older lines (up is positive); leaves a page. */
+void screen_scroll(int lines);
+/* Back to what is written now. */
+void screen_live(void);
+void console_init(void);
+/* The end: shows the log as long as somebody wants to read it. */
+_Noreturn void console_rest(void);
 
 #endif

@@ -12,7 +12,8 @@ enum seen {
     SEEN_CMDLINE = 8,
     SEEN_MEMORY = 16,
     SEEN_LOG = 32,
-    SEEN_SCREEN = 64
+    SEEN_KEYBOARD = 64,
+    SEEN_SCREEN = 128
 };
 
 #define SCREEN_DEFAULT_WIDTH  1024
@@ -121,18 +122,35 @@ static bool take_memory(struct parse *p, const char *value)
     return true;
 }
 
+/* The number of the value among `count` names; false when it is none of them. */
+static bool take_name(const char *value, const char *const *names, unsigned count, int *number)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (str_eq(value, names[i])) {
+            *number = (int)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool take_log(struct parse *p, const char *value)
 {
     static const char *const names[] = {
         [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
-    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-        if (str_eq(value, names[i])) {
-            p->config->log_level = (int)i;
-            return true;
-        }
-    }
+    if (take_name(value, names, ARRAY_SIZE(names), &p->config->log_level))
+        return true;
     return FAIL(p, "the log level \"%.40s\" is none of error, warn, info, debug", value);
+}
+
+static bool take_keyboard(struct parse *p, const char *value)
+{
+    static const char *const names[] = {"console", "ps2", "both"};
+
+    if (take_name(value, names, ARRAY_SIZE(names), &p->config->keyboard))
+        return true;
+    return FAIL(p, "the keyboard \"%.40s\" is none of console, ps2, both", value);
 }
 
 /* The number there; one of more than `most` stays more than that, however long. */
@@ -235,9 +253,11 @@ static bool take_entry(void *ctx, const char *section, const char *key, const ch
         return take_vm_key(p, key, value);
     if (str_eq(key, "log"))
         return once(p, SEEN_LOG, key) && take_log(p, value);
+    if (str_eq(key, "keyboard"))
+        return once(p, SEEN_KEYBOARD, key) && take_keyboard(p, value);
     if (str_eq(key, "screen"))
         return once(p, SEEN_SCREEN, key) && take_screen(p, value);
-    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log and screen", key);
+    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log, keyboard and screen", key);
 }
 
 bool config_parse(const char *text, size_t size, struct config *config, struct ini_error *error)

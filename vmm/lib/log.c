@@ -1,16 +1,15 @@
-/* The log: sinks, levels, and the newest bytes kept in memory for a stop report. */
+/* The log: sinks, levels, and the newest bytes kept in memory. */
 #include "lib/log.h"
 
 #include "lib/fmt.h"
 
 #define LINE_SIZE 512
-#define KEPT_SIZE 8192u /* a power of two */
 
 static struct byte_sink sinks[LOG_MAX_SINKS];
 static unsigned sink_count;
 static enum log_level max_level = LOG_INFO;
-static char kept[KEPT_SIZE];
-static uint64_t kept_total; /* bytes ever kept; the newest KEPT_SIZE of them are there */
+static char kept[LOG_KEPT_SIZE];
+static uint64_t kept_total; /* bytes ever kept; the newest LOG_KEPT_SIZE of them are there */
 
 bool log_add_sink(struct byte_sink sink)
 {
@@ -37,10 +36,30 @@ static void sink_char(const struct byte_sink *sink, char c)
     sink->put(sink->ctx, (uint8_t)c);
 }
 
+void log_keep(char c)
+{
+    kept[kept_total++ % LOG_KEPT_SIZE] = c;
+}
+
+uint64_t log_begin(void)
+{
+    return kept_total > LOG_KEPT_SIZE ? kept_total - LOG_KEPT_SIZE : 0;
+}
+
+uint64_t log_end(void)
+{
+    return kept_total;
+}
+
+uint8_t log_at(uint64_t position)
+{
+    return (uint8_t)kept[position % LOG_KEPT_SIZE];
+}
+
 static void emit(const char *text)
 {
     for (; *text; text++) {
-        kept[kept_total++ % KEPT_SIZE] = *text;
+        log_keep(*text);
         for (unsigned i = 0; i < sink_count; i++)
             sink_char(&sinks[i], *text);
     }
@@ -97,12 +116,4 @@ void log_raw(const char *format, ...)
     emit(text);
     if ((size_t)len >= sizeof(text))
         emit("...\n");
-}
-
-void log_replay(struct byte_sink sink)
-{
-    uint64_t first = kept_total > KEPT_SIZE ? kept_total - KEPT_SIZE : 0;
-
-    for (uint64_t i = first; i < kept_total; i++)
-        sink_char(&sink, kept[i % KEPT_SIZE]);
 }

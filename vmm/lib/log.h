@@ -1,6 +1,6 @@
 /*
- * The log: one line a call, to every sink that was added and to a ring in memory that a stop
- * report can print. A source file defines LOG_MODULE before it includes this header.
+ * The log: one line a call, to every sink that was added and to a ring in memory that can be
+ * paged through after a stop. A source file defines LOG_MODULE before it includes this header.
  */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
@@ -11,6 +11,7 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 #define LOG_MAX_SINKS 4
+#define LOG_KEPT_SIZE 65536u /* a power of two */
 
 /* Adds a console; false when LOG_MAX_SINKS are in use. A line feed reaches a sink as CR LF. */
 bool log_add_sink(struct byte_sink sink);
@@ -23,8 +24,13 @@ void log_write(enum log_level level, const char *module, const char *format, ...
 /* Writes the text as it is, at LOG_ERROR's visibility: reports, banners. */
 void log_raw(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Replays the newest kept bytes of the log, oldest first, into sink. */
-void log_replay(struct byte_sink sink);
+/* Keeps a character that no sink gets: what a loader said before there was a log. */
+void log_keep(char c);
+/* The newest LOG_KEPT_SIZE bytes are kept: positions log_begin() to log_end(), which count from the
+ * first byte ever. */
+uint64_t log_begin(void);
+uint64_t log_end(void);
+uint8_t log_at(uint64_t position);
 
 /*
  * For what a guest can trigger: true for the first `burst` calls and then once for each doubling,

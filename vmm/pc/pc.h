@@ -43,6 +43,10 @@ struct pc_config {
     /* May call pc_serial_rx() and pc_keyboard_scancode(). Called when the run loop took a host
      * interrupt, and when a device has room again for bytes that it refused. May be NULL. */
     void (*host_events)(void *ctx);
+    /* What the host has to do at a guest time while the guest runs: a deadline like a device's, and
+     * the call when it is due. Both or none. */
+    vtime_t (*host_deadline)(void *ctx);
+    void (*host_advance)(void *ctx, vtime_t now);
     void *host_ctx;
 };
 
@@ -70,7 +74,7 @@ struct pc {
     /* The machine's own state. */
     uint8_t intx;               /* levels of the four INTx links, one bit each */
     enum vm_stop stop;          /* what a device asked for */
-    bool room;                  /* a device has room again: host_events() is due */
+    bool room;                  /* a device has room again, or so: host_events() is due */
     bool deadline_stale;        /* a device was touched since `deadline` was computed */
     vtime_t deadline;           /* the nearest one */
     struct bzimage_entry entry; /* where the CPU begins */
@@ -106,6 +110,19 @@ static inline void pc_attend(struct pc *pc)
 {
     if (pc->vcpu)
         pc->vcpu->devices_touched = true;
+}
+
+/* host_deadline() gives another time now. */
+static inline void pc_host_deadline_changed(struct pc *pc)
+{
+    pc->deadline_stale = true;
+    pc_attend(pc);
+}
+
+/* For a byte_sink: asks for host_events() when the access is done. */
+static inline void pc_call_host(struct pc *pc)
+{
+    pc->room = true;
 }
 
 /* For pc.c: what the run loop calls (pc_run.c). `ctx` is the struct pc. */
