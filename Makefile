@@ -35,11 +35,12 @@ PACKAGE_mke2fs := e2fsprogs
 PACKAGE_cpio := cpio
 PACKAGE_cppcheck := cppcheck
 PACKAGE_bochs := bochs
+PACKAGE_gdb := gdb
 PACKAGE_qemu-system-x86_64 := qemu-system-x86
 PACKAGE_python3 := python3
 PACKAGE_grub-mkrescue := grub-common
 PACKAGE_xorriso := xorriso
-TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs \
+TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs gdb \
          qemu-system-x86_64 python3 grub-mkrescue xorriso
 NEED_TOOLS := $(TOOLS:%=need-%)
 
@@ -99,8 +100,8 @@ BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs
         -fno-asynchronous-unwind-tables -fno-strict-aliasing $(WARN) \
         -DPXHV_VERSION='"$(VERSION)"' -Ivmm
 # What every VM exit runs through is compiled for speed, the rest for size.
-HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/virtqueue.c \
-       vmm/pc/pc_run.c vmm/lib/mem.c
+HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/pit8254.c \
+       vmm/dev/pit_counter.c vmm/dev/virtqueue.c vmm/pc/pc_run.c vmm/lib/mem.c
 speed = $(if $(filter $(HOT),$(1)),-O2,-Os)
 # An i586, so that a CPU without long mode still says so; -Os because stage 2 must fit below 1 MiB with its buffers.
 BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
@@ -108,7 +109,7 @@ BARE32 := -m32 -march=i586 -Os $(filter-out -mno-red-zone,$(BARE)) -I.
 # The firmware puts its program anywhere.
 BARE_EFI := -Os $(filter-out -fno-pic -fno-pie,$(BARE)) -fpie -fvisibility=hidden -I.
 
-.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image iso clean help
+.PHONY: all run run-tcg run-kvm run-bochs test unit fuzz fuzz-replay check boot-test bench guest image iso usb clean help
 
 all: $(BUILD)/pxhv.img
 	@size $(BUILD)/pxhv.elf | awk 'NR == 2 { printf "pxHV: $(BUILD)/pxhv.img is ready; the VMM is" \
@@ -315,6 +316,10 @@ iso: $(BUILD)/pxhv.elf $(if $(KERNEL),,$(GUEST)) | $(ISO)
 	$(Q)guest/image.sh '$(OUT)'
 endif
 
+# Writes IMAGE to a stick: DEV=/dev/sdX, FORCE=1 for a disk that is no removable one.
+usb: $(IMAGE)
+	$(Q)boot/usb.sh $(if $(FORCE),--force) '$(IMAGE)' '$(DEV)'
+
 BOCHS := need-bochs need-bios need-vgabios need-python3
 
 # The PC that pxHV itself gets: MACHINE=pc or q35, RAM= its memory in MiB, FIRMWARE=bios or uefi.
@@ -346,7 +351,7 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
 BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
-BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-ovmf need-pytest need-pexpect
+BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect
 
 boot-test: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
 	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)

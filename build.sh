@@ -3,6 +3,7 @@
 #
 #   ./build.sh run      an interactive shell of the demo guest
 #   ./build.sh test     every check and test
+#   ./build.sh usb /dev/sdX [--force]     writes the image to a stick
 #   ./build.sh deps     only install what is missing
 #   ./build.sh ...      any other target or VARIABLE=value of the Makefile (make help)
 set -eu
@@ -26,7 +27,7 @@ grub-mkrescue:grub-common xorriso:xorriso
 /boot/memtest86+x64.bin:memtest86+
 "
 NEEDED_BY_TESTS="
-clang:clang clang-format:clang-format cppcheck:cppcheck
+gdb:gdb clang:clang clang-format:clang-format cppcheck:cppcheck
 /usr/include/cmocka.h:libcmocka-dev /usr/include/Zydis/Zydis.h:libzydis-dev
 /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev
 /usr/lib/python3/dist-packages/pytest:python3-pytest
@@ -82,7 +83,7 @@ install_missing() {
 
 all="$NEEDED $NEEDED_BY_BOCHS $NEEDED_BY_ISO $NEEDED_BY_TESTS"
 case ${1:-} in
-'' | all | image | run | run-tcg | run-kvm | guest | help | clean) install_missing "$NEEDED" ;;
+'' | all | image | usb | run | run-tcg | run-kvm | guest | help | clean) install_missing "$NEEDED" ;;
 run-bochs) install_missing "$NEEDED $NEEDED_BY_BOCHS" ;;
 iso) install_missing "$NEEDED $NEEDED_BY_ISO" ;;
 *) install_missing "$all" ;;
@@ -92,5 +93,14 @@ if [ "$*" = test ]; then
     # The summary is the last thing printed, with no line of make's behind it.
     make test-parts
     exec /usr/bin/python3 tests/run.py summary "${BUILD:-build}/results" check unit fuzz-replay boot
+fi
+if [ "${1:-}" = usb ]; then
+    [ $# -ge 2 ] || fail "which stick? ./build.sh usb /dev/sdX"
+    device=$2
+    case ${3:-} in
+    '') exec make usb DEV="$device" ;;
+    --force) exec make usb DEV="$device" FORCE=1 ;;
+    *) fail "'$3' is unknown: ./build.sh usb /dev/sdX [--force]" ;;
+    esac
 fi
 exec make "$@"

@@ -45,6 +45,8 @@ main:
         MEASURE "cpuid", 0, 0, cpuid
         MEASURE "port-3FD", 0, 3FDh, in al, dx
         MEASURE "port-80", 0, 80h, in al, dx
+        MEASURE "port-21", 0, 21h, in al, dx
+        MEASURE "port-42", 0, 42h, in al, dx
         MEASURE "msr-1B", 1Bh, 0, rdmsr
 
         mov     r13d, 20

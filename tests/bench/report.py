@@ -10,6 +10,8 @@ STAGES = ("power-on to stage 2 (the BIOS, and the boot sector)",
           "virtualization on to the guest's first instruction")
 INSTRUCTIONS = (("cpuid", "CPUID, leaf 0"),
                 ("port-3FD", "IN from COM1's line status"),
+                ("port-21", "IN from the 8259A's mask"),
+                ("port-42", "IN from the 8254's counter 2"),
                 ("port-80", "IN from a port without a device"),
                 ("msr-1B", "RDMSR of IA32_APIC_BASE"),
                 ("hlt", "HLT, later than the timer was due (handler included)"))
@@ -32,7 +34,7 @@ halted counts like any other.
 
 {power_on}
 
-The goal on AMD-V is 1.10 with a quiet console.{qemu_kernel} A ratio below 1 comes from what the
+The goal is 1.10 with a quiet console.{qemu_kernel} A ratio below 1 comes from what the
 guest's PC doesn't have: on the bare machine Linux measures the local APIC's timer for 100 ms, and
 on VT-x it waits for a UART that sends at 115200 baud; pxHV's serial line hands bytes on as they
 come. `nolapic` makes the bare machine do without its APIC too.
@@ -47,7 +49,10 @@ come. `nolapic` makes the bare machine do without its APIC too.
 
 ## Accesses by port
 
-The busiest; the guest's writes and reads together.
+The busiest; the guest's writes and reads together. A byte on the console is two: 3F8h and 3FDh.
+20h, 21h and 40h are ticks of Linux's timer, 80h its pause behind a write to such an old device;
+reading 42h it measures the TSC of a CPU that doesn't announce its frequency, until it is sure of it
+to 500 parts in a million.
 
 {ports}
 
@@ -58,7 +63,7 @@ The whole round trip: the instruction, the exit, pxHV, the entry, and the loop a
 
 {instructions}
 
-Without the loop a CPUID round trip is {trips} ticks; the goals are 200 on VT-x and 250 on AMD-V.
+Without the loop the ticks of a CPUID round trip are {trips}; the goals are 200 and 250.
 
 ## virtio-blk
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the initramfs of the Linux whose KVM runs pxHV: the demo guest's with KVM's modules, this
-# machine's QEMU with its libraries and firmware, and an /init of its own laid over it. No root.
+# machine's QEMU and Python with their libraries, what `make run-kvm` calls, and an /init of its own
+# laid over it. No root.
 # Usage: build.sh GUEST_DIRECTORY OUT; the first is what guest/build.sh made.
 set -eu
 guest=$1
@@ -17,7 +18,8 @@ fail() {
 work=$out.work
 root=$work/root
 rm -rf "$work"
-mkdir -p "$work/kernel" "$root/etc" "$root/lib/modules" "$root/usr/bin" "$root/usr/share/qemu"
+mkdir -p "$work/kernel" "$root/etc" "$root/lib/modules" "$root/usr/bin" "$root/usr/share/qemu" \
+    "$root/var/tmp" "$root/pxhv"
 
 # --- KVM's modules, each behind what it needs ---------------------------------------------------
 
@@ -46,14 +48,19 @@ add_file() {
     cp -L "$1" "$root/${2:-$(dirname "$1")}/"
 }
 
+# add_program FILE: it as /usr/bin/ITS-NAME, and its libraries.
+add_program() {
+    cp -L "$1" "$root/usr/bin/"
+    ldd "$1" >"$work/ldd"
+    ! grep 'not found' "$work/ldd" >&2 || fail "$1 lacks these libraries."
+    for library in $(grep -o '/[^ ]*' "$work/ldd"); do
+        add_file "$library"
+    done
+}
+
 qemu=$(command -v qemu-system-x86_64) || fail "qemu-system-x86_64 is missing: it is in the" \
     "Debian package 'qemu-system-x86'."
-cp -L "$qemu" "$root/usr/bin/qemu-system-x86_64"
-ldd "$qemu" >"$work/ldd"
-! grep 'not found' "$work/ldd" >&2 || fail "$qemu lacks these libraries."
-for library in $(grep -o '/[^ ]*' "$work/ldd"); do
-    add_file "$library"
-done
+add_program "$qemu"
 
 # What the machine `pc` with its standard VGA asks for; each lies in one of Debian's places.
 for rom in bios-256k.bin vgabios-stdvga.bin kvmvapic.bin; do
@@ -62,6 +69,15 @@ for rom in bios-256k.bin vgabios-stdvga.bin kvmvapic.bin; do
         "'qemu-system-data'."
     add_file "$file" usr/share/qemu
 done
+
+# --- Python, for guest/run.py -------------------------------------------------------------------
+
+add_program /usr/bin/python3
+library=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')
+mkdir -p "$root$library"
+(cd "$library" && find . -name '*.py' -o -name '*.so' | grep -vE '/(test|idlelib|lib2to3)/' |
+    cpio --quiet -pd "$root$library")
+cp "$here"/../../guest/*.py "$root/pxhv/"
 
 install -m 755 "$here/init.sh" "$root/init"
 

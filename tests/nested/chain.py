@@ -17,10 +17,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 PLATFORM = "AMD-V of QEMU TCG, nested by KVM"
 
-# What a person types on a laptop whose KVM nests, but for where the serial line and the monitor go.
-QEMU_UNDER_KVM = ("qemu-system-x86_64 -accel kvm -cpu host -M pc -m 1024 -display none -nic none "
-                  "-drive file=/dev/vda,format=raw,if=ide -serial /dev/ttyS1 "
-                  "-monitor pipe:/tmp/monitor")
+# What `make run-kvm` runs, on the second serial line as the person's terminal.
+RUN_KVM = "python3 /pxhv/run.py kvm /dev/vda pc 1024 </dev/ttyS1 >/dev/ttyS1 2>&1 & pxhv=$!"
 
 
 class Line:
@@ -45,6 +43,9 @@ class Line:
         self.line.expect(pattern, timeout=timeout)
         return self.line.match
 
+    def expect_exact(self, text):
+        self.line.expect_exact(text)
+
     def shell(self, command, timeout=120):
         """What a command prints."""
         self.line.send(command + "\n")
@@ -57,7 +58,7 @@ class Line:
 class Chain:
     """The emulated PC with its Linux; `kvm_host` and `guest` are the lines."""
 
-    def __init__(self, image, initrd, timeout=240):
+    def __init__(self, image, initrd, timeout=900):
         ours, theirs = zip(socket.socketpair(), socket.socketpair())
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-M", "q35",
                    "-m", "3G", "-display", "none", "-nic", "none", "-monitor", "none",
@@ -78,8 +79,7 @@ class Chain:
 
     def start_pxhv(self):
         """In the background, so that the KVM host's shell stays free for questions."""
-        self.kvm_host.shell("mkfifo /tmp/monitor.in /tmp/monitor.out")
-        self.kvm_host.shell(f"{QEMU_UNDER_KVM} >/tmp/qemu.log 2>&1 & pxhv=$!")
+        self.kvm_host.shell(RUN_KVM)
 
     def report(self):
         """For a failure: the platform and the end of what each of them said."""
@@ -87,7 +87,7 @@ class Chain:
         for line in (self.guest, self.kvm_host):
             parts.append(f"--- serial line of {line.name}\n{line.log[-3000:]}")
         try:
-            parts.append(self.kvm_host.shell("dmesg | tail -n 30; cat /tmp/qemu.log", timeout=20))
+            parts.append(self.kvm_host.shell("dmesg | tail -n 30", timeout=20))
         except (pexpect.TIMEOUT, pexpect.EOF, OSError):
             parts.append("the KVM host's shell doesn't answer")
         return "\n".join(parts)

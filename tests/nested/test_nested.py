@@ -16,6 +16,7 @@ def test_kvm_host_nests_by_itself(kvm_host):
 
 def test_pxhv_enters_linux_with_amd_v(chain, guest):
     chain.start_pxhv()
+    guest.expect_exact("running under KVM, which nests AMD-V.")
     guest.expect("AMD-V supported")
     guest.expect(r"entering linux with AMD-V|error: [^\n]*")
     assert "entering linux with AMD-V" in guest.log
@@ -76,7 +77,7 @@ def test_poweroff_ends_guest_pxhv_and_qemu(kvm_host, guest):
     guest.line.send("poweroff\n")
     guest.expect("powered off")
     assert re.search(r"status 0\b", kvm_host.shell("wait $pxhv; echo status $?"))
-    assert kvm_host.shell("cat /tmp/qemu.log").strip() == ""
+    assert "qemu-system" not in guest.log  # a complaint would begin with its name
 
 
 def test_kvm_host_powers_off(chain, kvm_host):

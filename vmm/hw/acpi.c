@@ -35,6 +35,7 @@ static struct {
     bool has_reset;
     uint8_t reset_space, reset_value;
     uint64_t reset_address;
+    uint64_t hpet_address;
 } acpi;
 
 static bool sums_to_zero(const uint8_t *bytes, size_t size)
@@ -81,7 +82,9 @@ static const uint8_t *open_table(hpa_t hpa)
     return sums_to_zero(table, length) ? table : NULL;
 }
 
-static const uint8_t *find_in_root(hpa_t root_hpa, const char *signature, unsigned pointer_bytes)
+/* The table named `wanted` that the RSDT or XSDT (`signature`) points to. */
+static const uint8_t *find_in_root(hpa_t root_hpa, const char *signature, unsigned pointer_bytes,
+                                   const char *wanted)
 {
     const uint8_t *root = open_table(root_hpa);
     if (!root || memcmp(root, signature, 4) != 0)
@@ -90,20 +93,27 @@ static const uint8_t *find_in_root(hpa_t root_hpa, const char *signature, unsign
     for (uint32_t at = HEADER_BYTES; at + pointer_bytes <= length; at += pointer_bytes) {
         hpa_t hpa = pointer_bytes == 8 ? load_le64(root + at) : load_le32(root + at);
         const uint8_t *table = open_table(hpa);
-        if (table && memcmp(table, "FACP", 4) == 0)
+        if (table && memcmp(table, wanted, 4) == 0)
             return table;
     }
     return NULL;
 }
 
-static const uint8_t *find_fadt(const uint8_t *rsdp)
+static const uint8_t *find_table(const uint8_t *rsdp, const char *wanted)
 {
-    const uint8_t *fadt = NULL;
+    const uint8_t *table = NULL;
     bool version_2 = rsdp[15] >= 2;
 
     if (version_2)
-        fadt = find_in_root(load_le64(rsdp + 24), "XSDT", 8);
-    return fadt ? fadt : find_in_root(load_le32(rsdp + 16), "RSDT", 4);
+        table = find_in_root(load_le64(rsdp + 24), "XSDT", 8, wanted);
+    return table ? table : find_in_root(load_le32(rsdp + 16), "RSDT", 4, wanted);
+}
+
+/* IA-PC HPET specification "The ACPI 2.0 HPET Description Table (HPET)". */
+static void read_hpet(const uint8_t *table)
+{
+    if (table && load_le32(table + 4) >= 52 && table[40] == GAS_MEMORY)
+        acpi.hpet_address = load_le64(table + 44);
 }
 
 /* A register block of the FADT: its old 32-bit field, or the generic address that may replace it.
@@ -148,7 +158,8 @@ void acpi_init(const struct boot_info *info)
         log_info("no ACPI tables");
         return;
     }
-    const uint8_t *fadt = find_fadt(rsdp);
+    read_hpet(find_table(rsdp, "HPET"));
+    const uint8_t *fadt = find_table(rsdp, "FACP");
     if (!fadt) {
         log_warn("the ACPI tables are damaged: no FADT");
         return;
@@ -168,6 +179,11 @@ void acpi_init(const struct boot_info *info)
 uint16_t acpi_pm_timer_port(void)
 {
     return acpi.pm_timer;
+}
+
+hpa_t acpi_hpet_address(void)
+{
+    return acpi.hpet_address;
 }
 
 static void wait_ms(unsigned ms)

@@ -20,6 +20,7 @@ enum lapic_register {
     LAPIC_EOI = 0x0B0,
     LAPIC_SVR = 0x0F0,
     LAPIC_ISR = 0x100, /* eight, 10h apart */
+    LAPIC_ICR = 0x300,
     LAPIC_LVT_TIMER = 0x320,
     LAPIC_LVT_LINT0 = 0x350,
     LAPIC_LVT_LINT1 = 0x360,
@@ -30,6 +31,9 @@ enum lapic_register {
 };
 
 #define SVR_ENABLE         BIT(8)
+#define ICR_PENDING        BIT(12)
+#define ICR_INIT_OTHERS    0xC4500u /* to all but this one, assert, INIT */
+#define ICR_POLLS          100000u
 #define LVT_MASKED         BIT(16)
 #define LVT_NMI            (4u << 8)
 #define LVT_EXTINT         (7u << 8)
@@ -124,6 +128,17 @@ static void timer_program(uint64_t deadline)
     lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* here, too */
 }
 
+/* Firmware leaves the other CPUs in some loop, in memory that isn't its own any more, where an NMI
+ * or SMI would have them go on. After INIT they run nothing until a start-up IPI, which nobody
+ * sends. SDM "Wait-For-SIPI State". */
+static void park_others(void)
+{
+    lapic_write(LAPIC_ICR, ICR_INIT_OTHERS);
+    /* x2APIC has no such bit: it reads as 0. */
+    for (unsigned i = 0; i < ICR_POLLS && (lapic_read(LAPIC_ICR) & ICR_PENDING); i++)
+        cpu_pause();
+}
+
 static void timer_fired(void)
 {
     timer_program(wakeup_fired(&wakeup, rdtsc()));
@@ -175,12 +190,15 @@ void lapic_init(void)
         return;
     }
     present = true;
+    if (x2apic)
+        log_info("x2APIC, left on by the firmware");
     lapic_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
     lapic_write(LAPIC_TPR, 0);
     lapic_write(LAPIC_LVT_ERROR, LVT_MASKED | VECTOR_SPURIOUS);
     lapic_write(LAPIC_LVT_LINT0, LVT_EXTINT);
     lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
     end_leftovers();
+    park_others();
     timer_init();
 }
 

@@ -74,6 +74,8 @@ void time_init(void);
 void acpi_init(const struct boot_info *info);
 /* The I/O port of ACPI's power management timer; 0 where there is none. */
 uint16_t acpi_pm_timer_port(void);
+/* The registers of the high precision event timer; 0 where there is none. */
+hpa_t acpi_hpet_address(void);
 
 /* --- consoles --------------------------------------------------------------------------------- */
 

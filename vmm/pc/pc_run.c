@@ -10,6 +10,27 @@
 /* Below lie the 8-bit devices of the ISA bus: its bridge splits wider accesses. */
 #define ISA_PORTS_END 0x500u
 
+static bool isa_splits(uint16_t port, unsigned size)
+{
+    return size > 1 && port < ISA_PORTS_END;
+}
+
+static __attribute__((noinline)) uint32_t isa_read(struct pc *pc, uint16_t port, unsigned size)
+{
+    uint32_t value = 0;
+
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
+    return value;
+}
+
+static __attribute__((noinline)) void isa_write(struct pc *pc, uint16_t port, unsigned size,
+                                                uint32_t value)
+{
+    for (unsigned i = 0; i < size; i++)
+        iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
+}
+
 /* Devices that refused bytes from outside are served outside of their own handlers. */
 static void finish_access(struct pc *pc, struct iobus *bus)
 {
@@ -28,13 +49,9 @@ static void finish_access(struct pc *pc, struct iobus *bus)
 static uint32_t pio_read(void *ctx, uint16_t port, unsigned size)
 {
     struct pc *pc = ctx;
-    uint32_t value = 0;
+    uint32_t value = isa_splits(port, size) ? isa_read(pc, port, size)
+                                            : (uint32_t)iobus_read(&pc->pio, port, size);
 
-    if (port < ISA_PORTS_END)
-        for (unsigned i = 0; i < size; i++)
-            value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
-    else
-        value = (uint32_t)iobus_read(&pc->pio, port, size);
     finish_access(pc, &pc->pio);
     return value;
 }
@@ -43,9 +60,8 @@ static void pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
     struct pc *pc = ctx;
 
-    if (port < ISA_PORTS_END)
-        for (unsigned i = 0; i < size; i++)
-            iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
+    if (isa_splits(port, size))
+        isa_write(pc, port, size, value);
     else
         iobus_write(&pc->pio, port, size, value);
     finish_access(pc, &pc->pio);

@@ -207,7 +207,9 @@ static enum exit_action string_begin(struct string_io *io)
     return EXIT_ADVANCE;
 }
 
-static enum exit_action string(struct vcpu *vcpu, const struct vexit_pio *pio)
+/* Not inline: a single access is not to save and restore what only a string needs. */
+static __attribute__((noinline)) enum exit_action string(struct vcpu *vcpu,
+                                                         const struct vexit_pio *pio)
 {
     struct string_io io = {.vcpu = vcpu, .pio = pio};
     enum exit_action action = string_begin(&io);
