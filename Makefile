@@ -313,10 +313,6 @@ image: $(IMAGE_PARTS) $(if $(KERNEL),,$(GUEST)) | need-sfdisk need-mkfs.vfat nee
 	$(Q)guest/image.sh '$(OUT)'
 endif
 
-# Writes IMAGE to a stick: DEV=/dev/sdX, FORCE=1 for a disk that is no removable one.
-usb: $(IMAGE)
-	$(Q)boot/usb.sh $(if $(FORCE),--force) '$(IMAGE)' '$(DEV)'
-
 # The same guest on a CD or stick that GRUB boots.
 ISO := need-grub-mkrescue need-xorriso need-mcopy need-grub-pc need-grub-efi
 
@@ -332,6 +328,10 @@ iso: $(BUILD)/pxhv.elf $(if $(KERNEL),,$(GUEST)) | $(ISO)
 	$(call say,ISO,$(OUT))
 	$(Q)guest/image.sh '$(OUT)'
 endif
+
+# Writes IMAGE to a stick: DEV=/dev/sdX, FORCE=1 for a disk that is no removable one.
+usb: $(IMAGE)
+	$(Q)boot/usb.sh $(if $(FORCE),--force) '$(IMAGE)' '$(DEV)'
 
 BOCHS := need-bochs need-bios need-vgabios need-python3
 
