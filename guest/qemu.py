@@ -43,7 +43,7 @@ def accelerator(kind):
     return ["-accel", "kvm", "-cpu", "host"] if kind == "kvm" else ["-accel", "tcg", "-cpu", TCG_CPU]
 
 
-def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="ide", firmware="bios"):
+def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="virtio", firmware="bios"):
     """The arguments that make the machine, without its consoles."""
     if "," in image:
         raise ValueError(f"{image}: QEMU takes no file with a comma in its name")
