@@ -111,6 +111,7 @@ def boot_figures(images, platform, console):
         "bare": bare["init"], "bare_kernel": bare["init"] - bare["enter"],
         "pxhv": init, "pxhv_kernel": init - stages[-1] * platform.hz // 1_000_000,
         "exits": counts(kinds), "ports": counts(ports), "stages": stages,
+        "loading": part(r"files +([\d.]+ MiB) +([\d.]+ MiB/s)", text),
         "resident_kib": int(part(r"(\d+) KiB resident", text)[0]),
     }
 
@@ -120,7 +121,8 @@ def exit_figures(images, platform):
     bare = figures(on_bare_metal(platform, images.stick(BARE, "bench/exits.bin"), "bench: hlt"))
     pxhv = figures(under_pxhv(platform, images.stick(PXHV, "bench/exits.bin"), "bench: hlt"))
     result = {name: (bare[name] / ROUNDS, pxhv[name] / ROUNDS) for name in bare
-              if name in pxhv and name != "hlt"}
+              if name in pxhv and name not in ("hlt", "screen")}
+    result["screen"] = bare["screen"], pxhv["screen"]
     result["hlt"] = tuple(figure["hlt"] / HALTS - HALT_S * platform.hz for figure in (bare, pxhv))
     return result
 

@@ -14,6 +14,7 @@ INSTRUCTIONS = (("cpuid", "CPUID, leaf 0"),
                 ("port-42", "IN from the 8254's counter 2"),
                 ("port-80", "IN from a port without a device"),
                 ("msr-1B", "RDMSR of IA32_APIC_BASE"),
+                ("screen", "a screen of text: 2,000 times OUT to COM1, shown and sent"),
                 ("hlt", "HLT, later than the timer was due (handler included)"))
 
 REPORT = """\
@@ -77,6 +78,8 @@ Milliseconds of emulated time, the quiet boot's.
 
 {stages}
 
+The loader counts {loading}, checksums included.
+
 ## Size
 
 | | bytes |
@@ -120,7 +123,7 @@ def exits(results):
     rows = []
     for key, text in INSTRUCTIONS:
         pairs = [result["exits"][key] for result in results.values()]
-        rows.append([text] + [f"{ticks:,.1f}" if key != "hlt" else f"{ticks:,.0f}"
+        rows.append([text] + [f"{ticks:,.0f}" if key in ("hlt", "screen") else f"{ticks:,.1f}"
                               for pair in pairs for ticks in pair])
     return table(["instruction"] + names, rows)
 
@@ -171,4 +174,5 @@ def write_report(results, size, kernel):
         trips=each(results, lambda result: "{:.1f}".format(
             result["exits"]["cpuid"][1] - result["exits"]["nop"][1])),
         disk=disk, stages=stages(results), size=size,
+        loading=each(results, lambda result: "{} at {}".format(*result["quiet"]["loading"])),
         bss=size.get("bss", 0) + size.get("stacks", 0), resident=resident)

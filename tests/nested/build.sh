@@ -75,8 +75,8 @@ done
 add_program /usr/bin/python3
 library=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')
 mkdir -p "$root$library"
-(cd "$library" && find . -name '*.py' -o -name '*.so' | grep -vE '/(test|idlelib|lib2to3)/' |
-    cpio --quiet -pd "$root$library")
+tar -c -C "$library" --exclude='*.pyc' --exclude=./test --exclude=./idlelib --exclude=./lib2to3 \
+    --exclude='./config-*' . | tar -x -C "$root$library"
 cp "$here"/../../guest/*.py "$root/pxhv/"
 
 install -m 755 "$here/init.sh" "$root/init"
