@@ -190,7 +190,6 @@ static void wait_for_key(void)
     struct efi_input_key key;
     uint64_t index;
 
-    efi->ConIn->Reset(efi->ConIn, false);
     while (efi->ConIn->ReadKeyStroke(efi->ConIn, &key) != EFI_SUCCESS)
         efi->BootServices->WaitForEvent(1, &efi->ConIn->WaitForKey, &index);
 }
@@ -207,6 +206,8 @@ void die(const char *format, ...)
     print(TO_SCREEN | TO_SERIAL, format, args);
     va_end(args);
     if (firmware) {
+        /* Forgets what was typed before; a key pressed at sight of the line must not be lost. */
+        efi->ConIn->Reset(efi->ConIn, false);
         console_print("\nPress any key to go back to the firmware.\n");
         wait_for_key();
         efi->BootServices->Exit(efi_image, EFI_ABORTED, 0, NULL);
