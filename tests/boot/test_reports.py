@@ -51,14 +51,14 @@ def test_failed_entry_names_the_error_and_shows_the_guest(platform, image, tiny,
                   r"EFER\.SVME is clear"),
     }[platform.vendor]
     console = machine.Console(platform,
-                              platform.start_and_break(image(KERNEL=tiny("hlt")), [mistake]))
+                              platform.start_and_break(image(KERNEL=tiny("cpuid")), [mistake]))
     try:
         console.expect("Press r to restart it, p to power the machine off")
         assert "invalid guest state" in console.log, console.log
         assert re.search(report, console.log), console.log
         # The machine lives, and the next start is a good one.
         console.line.send("r")
-        console.expect("tiny: PASS hlt")
+        console.expect("tiny: PASS cpuid")
         assert console.wait_for_end(), console.log
     finally:
         console.close()
