@@ -17,23 +17,23 @@ $(BUILD)/bench/%.o: tests/bench/%.asm tests/bench/figure.inc | need-nasm
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -w+all -Werror -Itests/bench/ $< -o $@
 
-$(BUILD)/bench/init $(BUILD)/bench/root/bin/bench-disk:
+$(BUILD)/bench/init $(BUILD)/bench/overlay/bin/bench-disk:
 	@mkdir -p $(@D)
 	$(Q)ld -z noexecstack $< -o $@
 
 $(BUILD)/bench/init: $(BUILD)/bench/init.o
-$(BUILD)/bench/root/bin/bench-disk: $(BUILD)/bench/disk.o
+$(BUILD)/bench/overlay/bin/bench-disk: $(BUILD)/bench/disk.o
 
 # An initramfs of one program.
 $(BUILD)/bench/initrd.img: $(BUILD)/bench/init | need-cpio
 	$(Q)cd $(@D) && echo init | cpio --quiet -o -H newc -R 0:0 >$(@F)
 
 # The demo guest's, with a program in the place of the shell: the kernel takes archives in a row.
-$(BUILD)/bench/disk-initrd.img: $(BUILD)/bench/root/bin/bench-disk tests/bench/inittab \
+$(BUILD)/bench/disk-initrd.img: $(BUILD)/bench/overlay/bin/bench-disk tests/bench/inittab \
                                 $(BUILD)/guest/initrd.img | need-cpio
-	@mkdir -p $(BUILD)/bench/root/etc
-	$(Q)cp tests/bench/inittab $(BUILD)/bench/root/etc/inittab
-	$(Q)(cat $(BUILD)/guest/initrd.img; cd $(BUILD)/bench/root && \
+	@mkdir -p $(BUILD)/bench/overlay/etc
+	$(Q)cp tests/bench/inittab $(BUILD)/bench/overlay/etc/inittab
+	$(Q)(cat $(BUILD)/guest/initrd.img; cd $(BUILD)/bench/overlay && \
 	    printf '%s\n' bin/bench-disk etc/inittab | cpio --quiet -o -H newc -R 0:0) >$@
 
 bench: all $(addprefix $(BUILD)/bench/,bare.elf exits.bin initrd.img disk-initrd.img) | \
