@@ -301,7 +301,7 @@ $(GUEST) $(BUILD)/guest/MD5SUMS &: guest/build.sh guest/init.sh guest/inittab gu
 
 guest: $(GUEST)
 
-$(BUILD)/pxhv.img: $(IMAGE_PARTS) $(GUEST) boot/image.sh guest/image.sh | need-sfdisk need-mkfs.vfat need-mcopy
+$(BUILD)/pxhv.img: $(IMAGE_PARTS) $(GUEST) boot/image.sh boot/sums.sh guest/image.sh | need-sfdisk need-mkfs.vfat need-mcopy
 	$(call say,IMAGE,$@)
 	$(Q)env -u KERNEL -u INITRD -u DISK -u CMDLINE -u MEMORY guest/image.sh $@
 
@@ -316,7 +316,7 @@ endif
 # The same guest on a CD or stick that GRUB boots.
 ISO := need-grub-mkrescue need-xorriso need-mcopy need-grub-pc need-grub-efi
 
-$(BUILD)/pxhv.iso: $(BUILD)/pxhv.elf $(GUEST) boot/iso.sh guest/image.sh | $(ISO)
+$(BUILD)/pxhv.iso: $(BUILD)/pxhv.elf $(GUEST) boot/iso.sh boot/sums.sh guest/image.sh | $(ISO)
 	$(call say,ISO,$@)
 	$(Q)env -u KERNEL -u INITRD -u DISK -u CMDLINE -u MEMORY guest/image.sh $@
 

@@ -16,23 +16,15 @@ FAT_FILE_MAX=4294967295
 HEADROOM=$((8 << 20))       # for files that a user copies onto the stick
 IMAGE_MIN=$((40 << 20))     # FAT32 has at least 65525 clusters
 CLUSTERS_MIN=66000
-SUMS_MAX=20480              # MANIFEST_MAX_SIZE of the loaders
+SUMS_MAX=20480              # room for pxhv.sum, which sums.sh makes no larger
 SERIAL=70584856             # volume id: "pxHV"
 # mtools takes the date of files and folders from here.
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}"
-FAT_FIRST=315532800         # 1980 and 2107: what a FAT can date
-FAT_LAST=4354819199
 
 die() {
     echo "image.sh: $*" >&2
     exit 1
 }
-
-case $SOURCE_DATE_EPOCH in
-*[!0-9]* | '') die "SOURCE_DATE_EPOCH=\"$SOURCE_DATE_EPOCH\" is no number of seconds" ;;
-esac
-[ "$SOURCE_DATE_EPOCH" -ge "$FAT_FIRST" ] && [ "$SOURCE_DATE_EPOCH" -le "$FAT_LAST" ] ||
-    die "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH: a file on FAT32 is dated from 1980 to 2107"
 
 size_of() {
     wc -c <"$1" | tr -d ' '
@@ -99,19 +91,7 @@ truncate -s $((sectors * 512)) "$image"
 dd if="$stage2" of="$image" bs=512 seek=1 conv=notrunc status=none
 
 sums=$work/pxhv.sum
-{
-    echo "# The files that \"make image\" wrote: checksum, size, name. pxHV's loaders compare them, and"
-    echo "# so can you, in the stick's top folder:"
-    echo "#   grep -v '^#' pxhv.sum | while read -r sum size name; do"
-    echo "#       [ \"\$(cksum <\"\$name\")\" = \"\$sum \$size\" ] || echo \"\$name differs\"; done"
-    echo "# A file with this date and its size, but another checksum, is damaged. One with another"
-    echo "# date or size was changed by hand: that is fine."
-    date -u -d "@$SOURCE_DATE_EPOCH" '+#date %Y-%m-%d %H:%M:%S'
-    for item in "pxhv.cfg=$cfg" "pxhv.elf=$vmm" "$@"; do
-        echo "$(cksum <"${item#*=}") ${item%%=*}"
-    done
-} >"$sums"
-[ "$(size_of "$sums")" -le "$SUMS_MAX" ] || die "these are too many files: their names fill pxhv.sum"
+"$(dirname "$0")/sums.sh" "pxhv.cfg=$cfg" "pxhv.elf=$vmm" "$@" >"$sums"
 
 # Stage 2 finds its own disk by the signature: it differs where the files do.
 signature=$(cksum <"$sums" | cut -d' ' -f1)

@@ -2,8 +2,8 @@
 # Makes pxhv.iso: boot/iso.sh OUT CFG VMM_ELF [NAME=PATH ...]
 #
 # A CD that GRUB boots on BIOS and on UEFI, and that is a USB stick as well when it is written to
-# one. The VMM is GRUB's kernel; pxhv.cfg and the files that it names are its modules, each under
-# the name that pxhv.cfg has for it. Needs grub-mkrescue with GRUB's parts for both firmwares,
+# one. The VMM is GRUB's kernel; pxhv.sum, pxhv.cfg and the files that it names are its modules, each
+# under the name that pxhv.cfg has for it. Needs grub-mkrescue with GRUB's parts for both firmwares,
 # xorriso and mtools. memtest86+ goes along where Debian's package is installed.
 set -eu
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}"
@@ -53,15 +53,20 @@ awk '
     END { if (!ours) print "[pxhv]\nlog = debug" }
 ' "$cfg" >"$disc/verbose.cfg"
 
-modules() { # CFG NAME=PATH ...
-    printf '    module2 "/%s" pxhv.cfg\n' "$1"
+# Each configuration has checksums of its own: both are the VMM's pxhv.cfg.
+for name in pxhv verbose; do
+    "$(dirname "$0")/sums.sh" "pxhv.cfg=$disc/$name.cfg" "pxhv.elf=$vmm" "$@" >"$disc/$name.sum"
+done
+
+modules() { # pxhv|verbose NAME=PATH ...
+    printf '    module2 "/%s" %s\n' "$1.sum" pxhv.sum "$1.cfg" pxhv.cfg
     shift
     for item in "$@"; do
         printf '    module2 "/%s" "%s"\n' "${item%%=*}" "${item%%=*}"
     done
 }
 
-run_entry() { # TITLE CFG NAME=PATH ...
+run_entry() { # TITLE pxhv|verbose NAME=PATH ...
     printf '\nmenuentry "%s" {\n' "$1"
     echo '    multiboot2 /pxhv.elf'
     shift
@@ -82,8 +87,8 @@ insmod all_video
 set timeout=5
 set default=0
 CFG
-    run_entry "pxHV" pxhv.cfg "$@"
-    run_entry "pxHV with a verbose log" verbose.cfg "$@"
+    run_entry "pxHV" pxhv "$@"
+    run_entry "pxHV with a verbose log" verbose "$@"
     if [ -f "$MEMTEST.bin" ] && [ -f "$MEMTEST.efi" ]; then
         cp "$MEMTEST.bin" "$disc/memtest.bin"
         cp "$MEMTEST.efi" "$disc/memtest.efi"

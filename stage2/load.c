@@ -79,9 +79,7 @@ static void read_file(const char *name, const struct fat32_file *file, uint32_t 
         manifest_judge(&manifest, name, file->size_bytes, file->date, cksum_value(&reading.sum));
     progress_end(manifest.text ? manifest_word(verdict) : "ok");
     if (verdict == MANIFEST_DAMAGED)
-        die("the file \"%s\" is damaged on the stick: its checksum is not that in " MANIFEST_FILE
-            ": copy it to the stick again, or write the whole stick again",
-            name);
+        die(MANIFEST_DAMAGED_TEXT, name);
 }
 
 /* ---- the volume ---- */

@@ -4,10 +4,12 @@
  */
 #include "vm.h"
 
+#include "boot/verify.h"
 #include "hw/cpu.h"
 #include "hw/hw.h"
 #include "lib/assert.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "virt/svm/backend.h"
 #include "virt/vmx/backend.h"
 
@@ -100,15 +102,42 @@ static bool after_stop(enum vm_stop stop)
     }
 }
 
-/* What our own loaders have said already. */
+static void take_file(const struct manifest *manifest, const char *name, uint64_t address,
+                      uint64_t size_bytes)
+{
+    enum manifest_verdict verdict = MANIFEST_OK;
+
+    if (manifest->text)
+        verdict = verify_file(manifest, name, (const void *)address, size_bytes);
+    log_raw("  %-24s %8llu KiB  %s\n", name, (unsigned long long)(size_bytes + 1023) >> 10,
+            manifest_word(verdict));
+    if (verdict == MANIFEST_DAMAGED)
+        vm_refuse(MANIFEST_DAMAGED_TEXT "; if you changed it, remove the line of " MANIFEST_FILE
+                                        " from GRUB's menu entry",
+                  name);
+}
+
+/* What our own loaders have said and checked already. */
 static void greet(const struct boot_info *boot)
 {
+    struct manifest manifest;
+    unsigned line;
+
     if (boot->loader != BOOT_LOADER_MULTIBOOT2)
         return;
     log_raw("pxHV: Pixel Hypervisor v" PXHV_VERSION ", started by a multiboot2 loader\n");
+    if (!verify_open(&manifest, boot, &line))
+        vm_refuse(MANIFEST_FILE " is damaged (line %u): copy it to the stick again, or remove its "
+                                "line from GRUB's menu entry to boot without checks",
+                  line);
+    if (!manifest.text)
+        log_raw("  no " MANIFEST_FILE " in GRUB's menu entry: files are not checked\n");
+    if (boot->config_address)
+        take_file(&manifest, "pxhv.cfg", boot->config_address, boot->config_size_bytes);
     for (uint32_t i = 0; i < boot->file_count; i++)
-        log_raw("  %-24s %8llu KiB\n", boot->files[i].name,
-                (unsigned long long)(boot->files[i].size_bytes + 1023) >> 10);
+        if (!str_eq(boot->files[i].name, MANIFEST_FILE))
+            take_file(&manifest, boot->files[i].name, boot->files[i].address,
+                      boot->files[i].size_bytes);
 }
 
 /* Called by hw/entry.asm on the VMM's own stack, interrupts off. */

@@ -138,9 +138,7 @@ static void read_file(struct open_file *opened, uint64_t address)
                                                    opened->date, cksum_value(&sum));
     progress_end(manifest.text ? manifest_word(verdict) : "ok");
     if (verdict == MANIFEST_DAMAGED)
-        die("the file \"%s\" is damaged on the stick: its checksum is not that in " MANIFEST_FILE
-            ": copy it to the stick again, or write the whole stick again",
-            opened->name);
+        die(MANIFEST_DAMAGED_TEXT, opened->name);
 }
 
 /* A stick without pxhv.sum is one that somebody put together by hand: nothing to compare with. */

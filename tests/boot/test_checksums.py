@@ -4,7 +4,10 @@ import os
 import re
 import subprocess
 
+import pytest
+
 import machine
+from platforms import AMDV, UEFI
 
 
 def line_of(result, name):
@@ -104,3 +107,51 @@ def test_a_user_can_check_them(image, tiny, tmp_path):
     assert check() == ""
     (tmp_path / "stick" / "pxhv.cfg").write_text("else")
     assert check() == "pxhv.cfg differs\n"
+
+
+# --- GRUB's ISO: the VMM compares ---------------------------------------------------------------
+
+@pytest.fixture
+def disc(tmp_path, tiny):
+    return machine.make_image(str(tmp_path / "own.iso"), KERNEL=tiny("cpuid"), DISK=tiny("hlt"))
+
+
+def files_of(result):
+    """What the VMM said about each."""
+    return dict(re.findall(r"^  (\S+) +\d+ KiB  (.*)$", result.text, re.M))
+
+
+def test_files_of_make_iso_are_all_right(disc):
+    result = machine.run(disc, AMDV, disk="cd")
+    assert files_of(result) == {"pxhv.cfg": "ok", "vmlinuz": "ok", "disk.img": "ok"}, result
+    assert "tiny: PASS cpuid" in result.text, result
+
+
+@pytest.mark.parametrize("platform", [AMDV, pytest.param(UEFI, marks=pytest.mark.full)],
+                         ids=["bios", "uefi"])
+def test_damaged_file_of_an_iso_is_named_and_stops(disc, tiny, platform):
+    with open(tiny("hlt"), "rb") as file:
+        flip_a_bit(disc, file.read())
+    result = machine.run(disc, platform, disk="cd")
+    assert files_of(result) == {"pxhv.cfg": "ok", "vmlinuz": "ok", "disk.img": "DAMAGED"}, result
+    assert re.search(r'error: the file "disk\.img" is damaged on the stick: its checksum is not that '
+                     r"in pxhv\.sum: .*; if you changed it, remove the line of pxhv\.sum from GRUB",
+                     result.text), result
+
+
+def test_files_that_grub_reads_elsewhere_are_noted(console, disc):
+    """Another configuration under the name pxhv.cfg, and a file that isn't listed."""
+    one = console(AMDV, disc, timeout=120, disk="cd")
+    one.expect("pxHV with a verbose log")
+    one.line.send("c")
+    for line in ("multiboot2 /pxhv.elf", "module2 /pxhv.sum pxhv.sum",
+                 "module2 /verbose.cfg pxhv.cfg", "module2 /vmlinuz vmlinuz",
+                 "module2 /disk.img disk.img", "module2 /pxhv.sum other"):
+        one.expect("grub> ")
+        one.line.send(line + "\r")
+    one.expect("grub> ")
+    one.line.send("boot\r")
+    one.expect(r"  pxhv\.cfg +1 KiB  ok, changed by hand")
+    one.expect(r"  vmlinuz +\d+ KiB  ok\r*\n")
+    one.expect(r"  other +\d+ KiB  ok, added by hand")
+    one.expect("tiny: PASS cpuid")

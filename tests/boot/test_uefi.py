@@ -153,6 +153,7 @@ def test_menu_has_a_verbose_log(console, disc, platform):
     one = console(platform, disc(CMDLINE="quiet"), timeout=120, disk="cd")
     choose(one, 1)
     one.expect("started by a multiboot2 loader")
+    one.expect(r"  pxhv\.cfg +1 KiB  ok\r*\n")
     one.expect("vm: .* KiB of RAM at")  # a line that is below the usual level
     one.expect("tiny: PASS cpuid")
     assert one.wait_for_end()
@@ -178,6 +179,7 @@ def test_menu_without_a_file(console, disc):
         one.line.send(line + "\r")
     one.expect("grub> ")
     one.line.send("boot\r")
+    one.expect("no pxhv.sum in GRUB's menu entry: files are not checked")
     one.expect('error: the boot loader did not hand over the file "vmlinuz" that pxhv.cfg names')
 
 

@@ -44,6 +44,11 @@ bool manifest_open(struct manifest *manifest, const char *text, size_t size, uns
 enum manifest_verdict manifest_judge(const struct manifest *manifest, const char *path,
                                      uint64_t size_bytes, uint32_t date, uint32_t sum);
 
+/* The sentence about a damaged file, with its name. */
+#define MANIFEST_DAMAGED_TEXT                                                                      \
+    "the file \"%s\" is damaged on the stick: its checksum is not that in " MANIFEST_FILE          \
+    ": copy it to the stick again, or write the whole stick again"
+
 /* One or two words for the loader's line about the file: "ok", "ok, changed by hand", ... */
 const char *manifest_word(enum manifest_verdict verdict);
 
