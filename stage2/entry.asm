@@ -15,14 +15,18 @@
 %define CODE64          28h
 
 %define CR0_PE          1
+%define CR0_MP          2
+%define CR0_EM          4
+%define CR0_TS          8
 %define CR0_PG          80000000h
 %define CR4_PAE         20h
+%define CR4_OSFXSR      200h
 %define MSR_EFER        0C0000080h
 %define EFER_LME        100h
 
         extern  stage2_main, stage2_bss, stage2_bss_end
         global  stage2_header, bios_call, bios_vector
-        global  long_mode_enable, long_mode_jump, cpu_has_cpuid
+        global  long_mode_enable, long_mode_jump, cpu_has_cpuid, cpu_enable_sse
 
         section .entry progbits alloc exec write align=16
 
@@ -212,6 +216,17 @@ cpu_has_cpuid:
         popfd
         shr     eax, 21
         and     eax, 1
+        ret
+
+; void cpu_enable_sse(void): SDM "Enabling Intel SSE Extensions".
+cpu_enable_sse:
+        mov     eax, cr0
+        and     eax, ~(CR0_EM | CR0_TS)
+        or      eax, CR0_MP
+        mov     cr0, eax
+        mov     eax, cr4
+        or      eax, CR4_OSFXSR
+        mov     cr4, eax
         ret
 
 ; void long_mode_enable(uint32_t pml4): paging and long mode on (SDM "Initializing IA-32e Mode").

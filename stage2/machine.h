@@ -20,6 +20,9 @@ void bios_call(uint32_t vector, struct bios_regs *regs);
 
 bool cpu_has_cpuid(void);
 
+/* Switches SSE on: every CPU with long mode has it, and a BIOS leaves it off. */
+void cpu_enable_sse(void);
+
 /* Turns paging and long mode on; returns in compatibility mode. */
 void long_mode_enable(uint32_t pml4);
 /* Enters 64-bit code at `entry` with RDI = boot_info. */

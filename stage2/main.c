@@ -4,6 +4,7 @@
 #include "layout.h"
 #include "lib/bits.h"
 #include "lib/boot_info.h"
+#include "lib/cksum.h"
 #include "lib/config.h"
 #include "lib/mem.h"
 #include "load.h"
@@ -88,6 +89,8 @@ _Noreturn void stage2_main(uint32_t boot_drive)
     console_print("Stage 2: Hypervisor loader\n");
     memset(info, 0, sizeof(*info));
     cpu_check(cpu_has_cpuid());
+    cpu_enable_sse();
+    cksum_set_folding(cksum_can_fold(cpuid(1).ecx));
     info->tsc_stage2 = rdtsc();
     firmware_enable_a20();
     firmware_read_memory_map(&map);

@@ -8,6 +8,7 @@
 #include "hw/cpu.h"
 #include "hw/hw.h"
 #include "lib/assert.h"
+#include "lib/cksum.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "virt/svm/backend.h"
@@ -122,10 +123,13 @@ static void greet(const struct boot_info *boot)
 {
     struct manifest manifest;
     unsigned line;
+    uint32_t leaf_1[4];
 
     if (boot->loader != BOOT_LOADER_MULTIBOOT2)
         return;
     log_raw("pxHV: Pixel Hypervisor v" PXHV_VERSION ", started by a multiboot2 loader\n");
+    cpuid(1, 0, leaf_1);
+    cksum_set_folding(cksum_can_fold(leaf_1[2]));
     if (!verify_open(&manifest, boot, &line))
         vm_refuse(MANIFEST_FILE " is damaged (line %u): copy it to the stick again, or remove its "
                                 "line from GRUB's menu entry to boot without checks",

@@ -3,6 +3,7 @@
 #include "console.h"
 #include "efi.h"
 #include "handover.h"
+#include "lib/cksum.h"
 #include "lib/mem.h"
 #include "load.h"
 #include "memory.h"
@@ -78,6 +79,7 @@ EFIAPI efi_status efi_main(efi_handle image, struct efi_system_table *table)
     console_init();
     greet();
     cpu_check(true);
+    cksum_set_folding(cksum_can_fold(cpuid(1).ecx)); /* SSE is on: "x64 Platforms" */
     handover_init();
     struct boot_info *info = handover_boot_info();
     info->tsc_stage2 = begin;

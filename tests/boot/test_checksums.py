@@ -8,6 +8,7 @@ import pytest
 
 import machine
 from platforms import AMDV, UEFI
+from qemu import TCG_CPU
 
 
 def line_of(result, name):
@@ -31,6 +32,11 @@ def test_files_of_make_image_are_all_right(image, tiny):
     result = machine.run(image(KERNEL=tiny("hlt")))
     assert [line_of(result, name) for name in ("pxhv.cfg", "pxhv.elf", "vmlinuz")] == ["ok"] * 3
     assert "tiny: PASS hlt" in result.text, result
+
+
+def test_a_cpu_that_multiplies_no_polynomials_sums_by_tables(image, tiny):
+    result = machine.run(image(KERNEL=tiny("hlt")), AMDV, cpu=TCG_CPU + ",-pclmulqdq")
+    assert [line_of(result, name) for name in ("pxhv.cfg", "pxhv.elf", "vmlinuz")] == ["ok"] * 3
 
 
 def test_damaged_file_is_named_and_stops(image, tiny):

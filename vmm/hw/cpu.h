@@ -17,6 +17,7 @@
 
 #define CR4_PAE     BIT64(5)
 #define CR4_MCE     BIT64(6)
+#define CR4_OSFXSR  BIT64(9)
 #define CR4_OSXSAVE BIT64(18)
 
 #define EFER_LME BIT64(8)

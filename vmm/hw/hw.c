@@ -41,10 +41,10 @@ static void keep_loader_log(const struct boot_info *info)
 }
 
 /* XSETBV needs OSXSAVE in the host too; without MCE a machine check resets the machine in silence.
- */
+ * Checksums need SSE, as long as there is no guest whose registers they would use. */
 static void init_cr4(void)
 {
-    uint64_t cr4 = read_cr4() | CR4_MCE;
+    uint64_t cr4 = read_cr4() | CR4_MCE | CR4_OSFXSR;
     if (hw_facts.xsave)
         cr4 |= CR4_OSXSAVE;
     write_cr4(cr4 & hw_facts.cr4_supported);
