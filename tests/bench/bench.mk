@@ -13,6 +13,10 @@ $(BUILD)/bench/exits.bin: tests/bench/exits.asm guest/tiny/bzimage.inc | need-na
 	@mkdir -p $(@D)
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
+$(BUILD)/bench/read.bin: tests/bench/read.asm | need-nasm
+	@mkdir -p $(@D)
+	$(Q)nasm -f bin -w+all -Werror $< -o $@
+
 $(BUILD)/bench/%.o: tests/bench/%.asm tests/bench/figure.inc | need-nasm
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -w+all -Werror -Itests/bench/ $< -o $@
@@ -36,6 +40,6 @@ $(BUILD)/bench/disk-initrd.img: $(BUILD)/bench/overlay/bin/bench-disk tests/benc
 	$(Q)(cat $(BUILD)/guest/initrd.img; cd $(BUILD)/bench/overlay && \
 	    printf '%s\n' bin/bench-disk etc/inittab | cpio --quiet -o -H newc -R 0:0) >$@
 
-bench: all $(addprefix $(BUILD)/bench/,bare.elf exits.bin initrd.img disk-initrd.img) | \
+bench: all $(addprefix $(BUILD)/bench/,bare.elf exits.bin read.bin initrd.img disk-initrd.img) | \
        $(BOCHS) need-qemu-system-x86_64
 	$(Q)$(PYTHON) tests/bench/bench.py $(BUILD) docs/BENCHMARKS.md

@@ -7,6 +7,7 @@ kernel at the same instruction.
 
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -97,10 +98,14 @@ def counts(text):
     return {name: int(number) for number, name in re.findall(r"^ +(\d+)  (\S.*)$", text, re.M)}
 
 
+def boot_files(console):
+    return {"kernel": "guest/vmlinuz", "cmdline": CONSOLE[console], "initrd": "bench/initrd.img"}
+
+
 def boot_figures(images, platform, console):
     """Ticks from power-on and from the kernel's first instruction to init's, bare and under pxHV,
     and the exits."""
-    files = {"kernel": "guest/vmlinuz", "cmdline": CONSOLE[console], "initrd": "bench/initrd.img"}
+    files = boot_files(console)
     bare = figures(on_bare_metal(platform, images.stick(BARE, **files), "bench: init"))
     text = under_pxhv(platform, images.stick(PXHV, **files))
     stages = [int(us) for us in part(r"power-on: stage 2 (\d+), files read (\d+), "
@@ -111,9 +116,29 @@ def boot_figures(images, platform, console):
         "bare": bare["init"], "bare_kernel": bare["init"] - bare["enter"],
         "pxhv": init, "pxhv_kernel": init - stages[-1] * platform.hz // 1_000_000,
         "exits": counts(kinds), "ports": counts(ports), "stages": stages,
-        "loading": part(r"files +([\d.]+ MiB) +([\d.]+ MiB/s)", text),
+        "loading": [float(n) for n in part(r"files +([\d.]+) MiB +([\d.]+) MiB/s", text)],
         "resident_kib": int(part(r"(\d+) KiB resident", text)[0]),
     }
+
+
+def bios_figures(images, platform):
+    """When the BIOS starts the boot sector, in milliseconds, and how many MiB/s it reads of the
+    kernel's sectors when tests/bench/read.asm asks it, with nothing else done."""
+    with open(images.path("guest", "vmlinuz"), "rb") as file:
+        kernel = file.read()
+    stick = images.stick(PXHV, **boot_files("quiet"))
+    with open(stick, "rb") as file:
+        data = bytearray(file.read())
+    with open(images.path("bench", "read.bin"), "rb") as file:
+        data[:440] = file.read()
+    sectors = len(kernel) // 512
+    struct.pack_into("<II", data, 8, data.index(kernel) // 512, sectors)
+    out = stick.replace(".img", "-read.img")
+    with open(out, "wb") as file:
+        file.write(data)
+    found = figures(listen(platform, platform.boot(out, HOST_MEGS), "bench: end"))
+    return {"start": found["start"] / platform.hz * 1000,
+            "mib_s": sectors / 2048 / (found["read"] / platform.hz)}
 
 
 def exit_figures(images, platform):
@@ -156,7 +181,7 @@ def kernel_version(images):
 
 def measure(images, platform):
     """All figures of a platform; they are shown as they come, for a whole run takes minutes."""
-    steps = {"exits": exit_figures, "disk": disk_figures}
+    steps = {"bios": bios_figures, "exits": exit_figures, "disk": disk_figures}
     steps.update({console: lambda i, p, c=console: boot_figures(i, p, c) for console in CONSOLE})
     if hasattr(platform, "boot_kernel"):
         steps["qemu_kernel"] = qemu_kernel_figure
