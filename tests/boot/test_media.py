@@ -83,11 +83,12 @@ def test_linux_from_a_usb_stick(console):
 @pytest.fixture
 def chain(tmp_path):
     """A first disk whose boot sector starts the second disk's: what DL says, whether it writes a
-    BIOS parameter block into the sector, and what CS is."""
-    def make(dl, bpb=0, segment=0):
+    BIOS parameter block into the sector, what CS is, and how many sectors it reads in a packet."""
+    def make(dl, bpb=0, segment=0, most=127):
         path = tmp_path / "chain"
         subprocess.run(["nasm", "-f", "bin", "-w+all", "-Werror", f"-DCHAIN_DL={dl}",
-                        f"-DCHAIN_BPB={bpb}", f"-DCHAIN_SEGMENT={segment}", "-o", path,
+                        f"-DCHAIN_BPB={bpb}", f"-DCHAIN_SEGMENT={segment}",
+                        f"-DCHAIN_MOST={most}", "-o", path,
                         os.path.join(machine.ROOT, "tests", "boot", "media", "chain.asm")],
                        check=True)
         with open(path, "r+b") as file:
@@ -125,6 +126,21 @@ def test_own_stick_is_told_from_another_of_ours(stick, chain, tmp_path, tiny):
     other = machine.make_image(str(tmp_path / "other.img"), KERNEL=tiny("pio"))
     passes(machine.run(chain(0x82), AMDV, disk="virtio",
                        arguments=second_disk(stick) + second_disk(other)))
+
+
+def test_bios_without_packet_reads_is_refused(console, stick, chain):
+    """It can read by cylinder, head and sector only. One line, then nothing more."""
+    one = console(AMDV, chain(0x81, most=0), disk="virtio", timeout=60,
+                  arguments=second_disk(stick))
+    one.expect("pxHV: error: no stage 2, INT 13h code 01\r\n")
+    assert not one.wait_for_end(3)
+    assert one.log.count("error") == 1 and one.log.endswith("code 01\r\n"), one.log
+
+
+@pytest.mark.parametrize("most", [126, 64, 63, 1])
+def test_bios_that_reads_short_packets_only(stick, chain, most):
+    passes(machine.run(chain(0x81, most=most), AMDV, disk="virtio",
+                       arguments=second_disk(stick)))
 
 
 def test_no_disk_has_stage_2(stick, tmp_path):
