@@ -87,7 +87,7 @@ LOADER_C := $(addprefix vmm/lib/,cksum.c config.c fmt.c ini.c manifest.c mem.c m
 STAGE2_C := $(wildcard stage2/*.c) $(LOADER_C)
 STAGE2_ASM := $(wildcard stage2/*.asm)
 STAGE2_OBJ := $(STAGE2_ASM:%.asm=$(BUILD)/stage2/%.asm.o) $(STAGE2_C:%.c=$(BUILD)/stage2/%.o)
-EFI_C := $(wildcard stage2/efi/*.c) $(addprefix stage2/,cpu.c elf.c progress.c) $(LOADER_C)
+EFI_C := $(wildcard stage2/efi/*.c) $(addprefix stage2/,cpu.c elf.c progress.c vbemode.c) $(LOADER_C)
 EFI_OBJ := $(BUILD)/efi/stage2/efi/entry.asm.o $(EFI_C:%.c=$(BUILD)/efi/%.o)
 
 ASL := $(call find,vmm,*.asl)

@@ -180,7 +180,7 @@ void console_print_serial(const char *format, ...)
 
 /* ---- the end ---- */
 
-void console_leave_firmware(void)
+void console_leave_screen(void)
 {
     screen = NULL;
 }
@@ -219,51 +219,14 @@ void die(const char *format, ...)
 
 /* ---- for the VMM ---- */
 
+struct efi_graphics_output *console_graphics(void)
+{
+    return graphics;
+}
+
 uint32_t console_serial_port(void)
 {
     return uart_there ? UART : 0;
-}
-
-static void channel(uint32_t mask, uint8_t *shift, uint8_t *bits)
-{
-    *shift = *bits = 0;
-    if (!mask)
-        return;
-    while (!(mask >> *shift & 1))
-        ++*shift;
-    while (*shift + *bits < 32 && (mask >> (*shift + *bits) & 1))
-        ++*bits;
-}
-
-void console_describe_screen(struct boot_screen *out)
-{
-    *out = (struct boot_screen){.type = BOOT_SCREEN_NONE};
-    if (!graphics)
-        return;
-    const struct efi_graphics_info *info = graphics->Mode->Info;
-    uint32_t red = info->RedMask, green = info->GreenMask, blue = info->BlueMask, all;
-
-    if (info->PixelFormat != PixelBitMask) {
-        bool red_first = info->PixelFormat == PixelRedGreenBlueReserved8;
-        red = red_first ? 0x0000ff : 0xff0000;
-        green = 0x00ff00;
-        blue = red_first ? 0xff0000 : 0x0000ff;
-        all = 0xffffffff;
-    } else {
-        all = red | green | blue | info->ReservedMask;
-    }
-    uint32_t bytes = 1;
-    while (bytes < 4 && all >> (8 * bytes))
-        bytes++;
-    *out = (struct boot_screen){.type = BOOT_SCREEN_FRAMEBUFFER,
-                                .width = info->HorizontalResolution,
-                                .height = info->VerticalResolution,
-                                .pitch_bytes = info->PixelsPerScanLine * bytes,
-                                .bits_per_pixel = bytes * 8,
-                                .address = graphics->Mode->FrameBufferBase};
-    channel(red, &out->red_shift, &out->red_bits);
-    channel(green, &out->green_shift, &out->green_bits);
-    channel(blue, &out->blue_shift, &out->blue_bits);
 }
 
 uint32_t console_log(char copy[CONSOLE_LOG_SIZE])

@@ -2,7 +2,7 @@
 #ifndef STAGE2_EFI_CONSOLE_H
 #define STAGE2_EFI_CONSOLE_H
 
-#include "lib/boot_info.h"
+#include "efi.h"
 #include "stage2/console.h"
 
 #define CONSOLE_LOG_SIZE 8192u
@@ -11,12 +11,9 @@
  * character of the Basic Multilingual Plane becomes a question mark. */
 uint16_t console_next_unit(const char **text);
 
-/* The firmware's boot services are gone: from now on there is COM1 only. */
-void console_leave_firmware(void);
-
-/* Fills in the framebuffer that the screen's text is drawn in; BOOT_SCREEN_NONE where there is none
- * that a program may draw in by itself. */
-void console_describe_screen(struct boot_screen *screen);
+/* The graphics device that the screen's text is drawn on, or the only one; NULL: none that a
+ * program may draw on by itself. */
+struct efi_graphics_output *console_graphics(void);
 
 /* Copies what was said so far (its first CONSOLE_LOG_SIZE bytes) and gives its size. */
 uint32_t console_log(char log[CONSOLE_LOG_SIZE]);

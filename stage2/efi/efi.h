@@ -84,7 +84,10 @@ struct efi_graphics_info {
 enum efi_pixel_format { PixelRedGreenBlueReserved8, PixelBlueGreenRedReserved8, PixelBitMask };
 
 struct efi_graphics_output {
-    void *unused[3];
+    efi_status(EFIAPI *QueryMode)(struct efi_graphics_output *this, uint32_t mode, uint64_t *size,
+                                  struct efi_graphics_info **info);
+    efi_status(EFIAPI *SetMode)(struct efi_graphics_output *this, uint32_t mode);
+    void *unused;
     struct {
         uint32_t MaxMode, Mode;
         struct efi_graphics_info *Info;

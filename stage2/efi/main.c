@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "load.h"
 #include "memory.h"
+#include "screen.h"
 #include "stage2/cpu.h"
 
 efi_handle efi_image;
@@ -51,16 +52,19 @@ static void fill_boot_info(struct boot_info *info, const struct vmm_image *vmm)
         info->rsdp = find_table(&acpi_10_guid);
     info->vmm_base = vmm->base;
     info->vmm_size_bytes = vmm->size_bytes;
-    console_describe_screen(&info->screen);
 }
 
 /* A refusal must come while the firmware can still show it, so the map is made twice. */
-static void leave_firmware(struct boot_info *info, const struct vmm_image *vmm)
+static void leave_firmware(struct boot_info *info, const struct vmm_image *vmm,
+                           const struct config *config)
 {
     static struct memmap map;
 
     memory_map_after_exit(&map);
     load_mark(&map, info, vmm);
+    if (config->screen_width)
+        screen_set(config->screen_width, config->screen_height);
+    screen_describe(&info->screen);
     memory_exit_boot_services(&map);
     load_mark(&map, info, vmm);
     info->memory_count = map.count;
@@ -92,6 +96,6 @@ EFIAPI efi_status efi_main(efi_handle image, struct efi_system_table *table)
     info->tsc_loaded = rdtsc();
 
     console_print("Long mode enabled\n"); /* by the firmware: a 32-bit one can't start this file */
-    leave_firmware(info, &vmm);
+    leave_firmware(info, &vmm, &config);
     handover_jump(&vmm);
 }

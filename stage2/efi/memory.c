@@ -97,7 +97,7 @@ void memory_exit_boot_services(struct memmap *map)
         uint64_t key = read_map(&from);
         if (efi->BootServices->ExitBootServices(efi_image, key) != EFI_SUCCESS)
             continue;
-        console_leave_firmware();
+        console_leave_screen();
         build(map, &from, EFI_MAP_AFTER);
         return;
     }

@@ -1,11 +1,12 @@
-"""`screen =` in pxhv.cfg: stage 2 sets a mode of the card's VESA BIOS and hands its framebuffer over."""
+"""`screen =` in pxhv.cfg: stage 2 sets a mode of the card's VESA BIOS, or of UEFI's graphics, and hands
+its framebuffer over."""
 
 import struct
 
 import pytest
 
 import machine
-from platforms import AMDV, VTX
+from platforms import AMDV, UEFI, VTX
 
 BOOT_INFO = 0x36000
 SCREEN = BOOT_INFO + 96
@@ -61,6 +62,30 @@ def test_machine_without_a_card(console, image, tiny):
                   arguments=["-vga", "none"], timeout=60)
     one.expect("the card's BIOS has no framebuffer of 1024x768 or less: text is used")
     one.expect("tiny: PASS cpuid")
+
+
+UEFI_DEFAULT = (1280, 800)  # OVMF's
+
+
+@pytest.mark.parametrize("value, size", [
+    ("801x650", (800, 600)),
+    pytest.param("framebuffer", (1024, 768), marks=pytest.mark.full),
+    pytest.param("1280x800", UEFI_DEFAULT, marks=pytest.mark.full),
+    pytest.param("text", UEFI_DEFAULT, marks=pytest.mark.full),
+    ("640x400", UEFI_DEFAULT),  # none is so small
+])
+def test_mode_of_uefi(console, image, tiny, tmp_path, value, size):
+    one = console(UEFI, image(edit=with_screen(value), KERNEL=tiny("cpuid")),
+                  arguments=["-no-shutdown"], timeout=120)
+    one.expect("Long mode enabled")
+    one.expect(r"screen: (\d+) x (\d+) pixels")
+    assert tuple(int(n) for n in one.line.match.groups()) == size
+    one.expect("tiny: PASS cpuid")
+    assert picture_size(one, tmp_path) == size
+    told = {"text": [], "640x400": ["no framebuffer of 640x400 or less: the screen stays as it is"]}
+    for line in told.get(value, [f"  screen: {size[0]}x{size[1]}, 32 bits a pixel"]):
+        assert line in one.log, one.log
+    assert value != "text" or "  screen: " not in one.log, one.log
 
 
 def test_bad_size_is_named(image, tiny):
