@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 
+from platforms import AMDV
 from qemu import Qemu  # found through platforms
 
 
@@ -43,10 +44,18 @@ def press_a(emulator):
     return viewer  # to live to the end: Bochs ends when its viewer goes
 
 
-def test_keys_of_the_host_reach_the_guest(platform, image, tiny, console):
-    path = image(KERNEL=tiny("keyboard"), edit=lambda text: text + "[pxhv]\nkeyboard = ps2\n")
-    guest = console(platform, path, timeout=60)
+def key_arrives(guest, name):
     guest.expect("tiny: press a")
     viewer = press_a(guest.machine)
-    guest.expect("tiny: PASS keyboard")
+    guest.expect(f"tiny: PASS {name}\\W")
     assert guest.wait_for_end(), (guest.log, viewer)
+
+
+def test_keys_of_the_host_reach_the_guest(platform, image, tiny, console):
+    path = image(KERNEL=tiny("keyboard"), edit=lambda text: text + "[pxhv]\nkeyboard = ps2\n")
+    key_arrives(console(platform, path, timeout=60), "keyboard")
+
+
+def test_keys_go_both_ways(image, tiny, console):
+    path = image(KERNEL=tiny("keyboard_both"), edit=lambda text: text + "[pxhv]\nkeyboard = both\n")
+    key_arrives(console(AMDV, path, timeout=60), "keyboard_both")

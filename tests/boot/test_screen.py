@@ -138,3 +138,26 @@ def test_after_a_panic_the_log_can_be_read(image, tiny):
         screen.wait_for("^log: line 1 of", "CPU: AuthenticAMD")
         screen.press("pgdn")
         screen.wait_for("^log: line 2[0-9] of")
+
+
+@pytest.mark.parametrize("keyboard", ["console", "ps2"])
+def test_after_a_stop_keys_restart_and_power_off(image, tiny, keyboard):
+    """The guest's first start fails. A keyboard that is the guest's is the console's again then."""
+    path = image(KERNEL=tiny("cpuid"), edit=lambda text: text + f"[pxhv]\nkeyboard = {keyboard}\n")
+    mistake = "set ((struct svm_vcpu *)vm.vcpu.backend_state)->vmcb->save.efer = 0"
+    guest = machine.Console(platforms.AMDV, platforms.AMDV.start_and_break(path, [mistake]), 60)
+    try:
+        screen = Screen(guest.machine)
+        rows = screen.wait_for("Press r to restart it, p to power", "^stopped")
+        if keyboard == "ps2":
+            screen.press("p")
+            guest.expect("powering off")
+        else:
+            screen.press("x")  # no answer to this question
+            screen.press("home")
+            screen.wait_for("^log: line 1 of")
+            screen.press("r")
+            guest.expect("tiny: PASS cpuid")
+        assert guest.wait_for_end(), (guest.log, rows)
+    finally:
+        guest.close()
