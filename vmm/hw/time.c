@@ -9,6 +9,7 @@
 #include "hw/parts.h"
 
 #include "hw/cpu.h"
+#include "hw/tsc.h"
 #include "lib/assert.h"
 #include "lib/log.h"
 
@@ -38,11 +39,7 @@
 #define MAX_POLLS         1000000u
 #define POLLS_TO_MOVE     10000u /* a counter that stands still for so long is none */
 #define SAMPLE_READS      8u
-#define AGREE_PER_MILLE   2u  /* two halves within 0.2 % are believed */
-#define CPUID_PER_MILLE   10u /* and CPUID, or another clock, within 1 % */
-
-#define TSC_MIN_HZ 1000000ull
-#define TSC_MAX_HZ 100000000000ull
+#define AGREE_PER_MILLE   2u /* two halves within 0.2 % are believed */
 
 static uint64_t tsc_hz;
 
@@ -129,12 +126,6 @@ static uint64_t rate(const struct reference *reference, struct sample a, struct 
     return counts ? (b.tsc - a.tsc) * reference->hz / counts : 0;
 }
 
-static bool agree(uint64_t a, uint64_t b, uint64_t per_mille)
-{
-    uint64_t difference = a > b ? a - b : b - a;
-    return difference <= a / 1000 * per_mille;
-}
-
 /* The TSC's frequency; 0 when the counter stands still or never gives the same answer twice (it
  * wraps around within a long pause). *witnessed: what the witness says of the same time. */
 static uint64_t measure(const struct reference *reference, const struct reference *witness,
@@ -145,7 +136,8 @@ static uint64_t measure(const struct reference *reference, const struct referenc
         struct sample first = take_sample(reference), middle, last;
         if (!wait_half(reference, first, &middle) || !wait_half(reference, middle, &last))
             return 0;
-        if (!agree(rate(reference, first, middle), rate(reference, middle, last), AGREE_PER_MILLE))
+        if (!tsc_agree(rate(reference, first, middle), rate(reference, middle, last),
+                       AGREE_PER_MILLE))
             continue;
         if (witness)
             *witnessed = rate(witness, witness_first, take_sample(witness));
@@ -200,7 +192,7 @@ static uint64_t measure_by_counters(const char **source)
 
     uint64_t measured = measure_by_pit(others[0], &witnessed);
     *source = "PIT";
-    if (measured && witnessed && !agree(measured, witnessed, CPUID_PER_MILLE)) {
+    if (measured && !tsc_believe_pit(measured, witnessed)) {
         log_warn("the TSC has %llu MHz by the PIT and %llu MHz by the %s, which is believed",
                  (unsigned long long)(measured / 1000000),
                  (unsigned long long)(witnessed / 1000000), others[0]->name);
@@ -258,11 +250,11 @@ void time_init(void)
     const char *source;
     uint64_t measured = measure_by_counters(&source);
 
-    if (told && (!measured || (exact && agree(measured, told, CPUID_PER_MILLE)))) {
+    if (tsc_believe_cpuid(told, exact, measured)) {
         source = "CPUID";
         measured = told;
     }
-    if (measured < TSC_MIN_HZ || measured > TSC_MAX_HZ)
+    if (!tsc_is_plausible(measured))
         panic("no way to tell the TSC's frequency: no PIT, no HPET, no ACPI PM timer, no CPUID "
               "leaf 15h");
     tsc_hz = measured;
