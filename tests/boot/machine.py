@@ -44,6 +44,27 @@ def delete_file(image, name):
                    capture_output=True)
 
 
+def chain_sector(path, **defines):
+    """The boot sector of tests/boot/media/chain.asm; what isn't given is as usual."""
+    usual = {"LBA": 0, "DL": 0x81, "BPB": 0, "SEGMENT": 0, "MOST": 127, "X2APIC": 0, "IOAPIC": 0}
+    subprocess.run(["nasm", "-f", "bin", "-w+all", "-Werror", "-o", path,
+                    *(f"-DCHAIN_{name}={value}" for name, value in {**usual, **defines}.items()),
+                    os.path.join(ROOT, "tests", "boot", "media", "chain.asm")], check=True)
+
+
+def chain_before(image, path, **defines):
+    """Puts such a sector before the stick's own, which moves behind stage 2. The disk signature and
+    the partition table stay."""
+    chain_sector(path, LBA=70, DL=0xFFFF, **defines)
+    with open(image, "r+b") as file, open(path, "rb") as sector:
+        own = file.read(512)
+        file.seek(70 * 512)
+        file.write(own)
+        file.seek(0)
+        file.write(sector.read(440))
+    return image
+
+
 class Run:
     """What a machine that nobody talks to said, and whether it switched itself off."""
 

@@ -36,16 +36,21 @@ def test_four_cpus(stick):
 
 
 def test_x2apic_left_on_by_firmware(stick, tmp_path):
-    sector = tmp_path / "x2apic"
-    subprocess.run(["nasm", "-f", "bin", "-w+all", "-Werror", "-o", sector,
-                    os.path.join(machine.ROOT, "tests", "boot", "media", "x2apic.asm")], check=True)
-    with open(stick, "r+b") as file:
-        own = file.read(512)
-        file.seek(70 * 512)
-        file.write(own)
-        file.seek(0)
-        file.write(sector.read_bytes())  # the signature and the table stay
+    machine.chain_before(stick, tmp_path / "sector", X2APIC=1)
     passes(machine.run(stick, VTX), "^lapic: x2APIC, left on by the firmware$")
+
+
+def test_interrupts_left_on_in_the_io_apic(console, image, tiny, tmp_path):
+    """COM1's come twice before the VMM takes the machine, as vector 99h for the second time."""
+    stick = image(KERNEL=tiny("keyboard_both"), edit=lambda text: text + "[pxhv]\nkeyboard = both\n")
+    one = console(AMDV_Q35, machine.chain_before(stick, tmp_path / "sector", IOAPIC=1), timeout=60)
+    one.expect("ioapic: 1 interrupts that the firmware left on are masked")
+    one.expect("tiny: press a")
+    one.line.send("xyz")  # three interrupts of the host's
+    one.machine.press("a")
+    one.expect("tiny: FAIL|tiny: PASS")
+    assert one.wait_for_end()
+    assert "which nobody expects" not in one.log, one.log
 
 
 # --- memory -------------------------------------------------------------------------------------

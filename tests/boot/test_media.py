@@ -82,15 +82,10 @@ def test_linux_from_a_usb_stick(console):
 
 @pytest.fixture
 def chain(tmp_path):
-    """A first disk whose boot sector starts the second disk's: what DL says, whether it writes a
-    BIOS parameter block into the sector, what CS is, and how many sectors it reads in a packet."""
-    def make(dl, bpb=0, segment=0, most=127):
+    """A first disk whose boot sector starts the second disk's, in the ways of media/chain.asm."""
+    def make(dl, **defines):
         path = tmp_path / "chain"
-        subprocess.run(["nasm", "-f", "bin", "-w+all", "-Werror", f"-DCHAIN_DL={dl}",
-                        f"-DCHAIN_BPB={bpb}", f"-DCHAIN_SEGMENT={segment}",
-                        f"-DCHAIN_MOST={most}", "-o", path,
-                        os.path.join(machine.ROOT, "tests", "boot", "media", "chain.asm")],
-                       check=True)
+        machine.chain_sector(path, DL=dl, **defines)
         with open(path, "r+b") as file:
             file.truncate(8 << 20)
         return str(path)
@@ -117,7 +112,7 @@ def test_wrong_boot_drive(console, stick, chain, dl, code):
 
 @pytest.mark.parametrize("bpb, segment", [(1, 0), (0, 0x7C0), (1, 0x7C0)])
 def test_strange_entry(stick, chain, bpb, segment):
-    passes(machine.run(chain(0x81, bpb, segment), AMDV, disk="virtio",
+    passes(machine.run(chain(0x81, BPB=bpb, SEGMENT=segment), AMDV, disk="virtio",
                        arguments=second_disk(stick)))
 
 
@@ -130,7 +125,7 @@ def test_own_stick_is_told_from_another_of_ours(stick, chain, tmp_path, tiny):
 
 def test_bios_without_packet_reads_is_refused(console, stick, chain):
     """It can read by cylinder, head and sector only. One line, then nothing more."""
-    one = console(AMDV, chain(0x81, most=0), disk="virtio", timeout=60,
+    one = console(AMDV, chain(0x81, MOST=0), disk="virtio", timeout=60,
                   arguments=second_disk(stick))
     one.expect("pxHV: error: no stage 2, INT 13h code 01\r\n")
     assert not one.wait_for_end(3)
@@ -139,7 +134,7 @@ def test_bios_without_packet_reads_is_refused(console, stick, chain):
 
 @pytest.mark.parametrize("most", [126, 64, 63, 1])
 def test_bios_that_reads_short_packets_only(stick, chain, most):
-    passes(machine.run(chain(0x81, most=most), AMDV, disk="virtio",
+    passes(machine.run(chain(0x81, MOST=most), AMDV, disk="virtio",
                        arguments=second_disk(stick)))
 
 

@@ -1,13 +1,15 @@
 /*
- * As much ACPI as it takes to switch the machine off or reset it. ACPI specification "Root System
- * Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)", "PM1 Control Registers".
- * Every address and length comes from firmware: nothing is followed that doesn't add up.
+ * As much ACPI as it takes to switch the machine off or reset it, and to find timers and I/O APICs.
+ * ACPI specification "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table
+ * (FADT)", "PM1 Control Registers". Every address and length comes from firmware: nothing is
+ * followed that doesn't add up.
  */
 #define LOG_MODULE "acpi"
 #include "hw/parts.h"
 
 #include "hw/aml.h"
 #include "hw/cpu.h"
+#include "hw/madt.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -36,6 +38,7 @@ static struct {
     uint8_t reset_space, reset_value;
     uint64_t reset_address;
     uint64_t hpet_address;
+    const uint8_t *madt; /* NULL: none */
 } acpi;
 
 static bool sums_to_zero(const uint8_t *bytes, size_t size)
@@ -159,6 +162,7 @@ void acpi_init(const struct boot_info *info)
         return;
     }
     read_hpet(find_table(rsdp, "HPET"));
+    acpi.madt = find_table(rsdp, "APIC");
     const uint8_t *fadt = find_table(rsdp, "FACP");
     if (!fadt) {
         log_warn("the ACPI tables are damaged: no FADT");
@@ -184,6 +188,11 @@ uint16_t acpi_pm_timer_port(void)
 hpa_t acpi_hpet_address(void)
 {
     return acpi.hpet_address;
+}
+
+unsigned acpi_io_apics(uint32_t *address, unsigned most)
+{
+    return acpi.madt ? madt_io_apics(acpi.madt, load_le32(acpi.madt + 4), address, most) : 0;
 }
 
 static void wait_ms(unsigned ms)

@@ -84,6 +84,7 @@ void hw_init(const struct boot_info *info)
     acpi_init(info);
     time_init();
     pic_init();
+    ioapic_mask();
     lapic_init();
     serial_irq_init();
     keyboard_init();

@@ -61,10 +61,12 @@ void frames_set_reach(uint64_t limit);
 void paging_init(const struct boot_info *info);
 void mtrr_init(void);
 
-/* --- irq.c, lapic.c --------------------------------------------------------------------------- */
+/* --- irq.c, ioapic.c, lapic.c ----------------------------------------------------------------- */
 
 void pic_init(void);
 void irq_dispatch(uint8_t vector);
+/* Masks what the firmware left on. */
+void ioapic_mask(void);
 /* Needs time_tsc_hz(). */
 void lapic_init(void);
 void lapic_eoi(void);
@@ -77,6 +79,8 @@ void acpi_init(const struct boot_info *info);
 uint16_t acpi_pm_timer_port(void);
 /* The registers of the high precision event timer; 0 where there is none. */
 hpa_t acpi_hpet_address(void);
+/* The registers of the I/O APICs, at most `most`; how many. */
+unsigned acpi_io_apics(uint32_t *address, unsigned most);
 
 /* --- consoles --------------------------------------------------------------------------------- */
 

@@ -1,12 +1,17 @@
-; The boot sector of a first disk, which starts that of the second one as badly as some BIOSes do.
-; nasm -f bin with these defined:
-;   CHAIN_DL      what DL says: a floppy's number, this disk's, one that there isn't
+; A boot sector that starts the stick's own in its place: as badly as some BIOSes do, or on a machine
+; that some firmware has left in an unusual state. nasm -f bin with these defined:
+;   CHAIN_LBA     where the stick's boot sector lies: in sector 0 of the second disk, or in this one
+;                 of the own disk
+;   CHAIN_DL      what DL says then: a floppy's number, this disk's, one that there isn't; 0FFFFh: it
+;                 isn't changed
 ;   CHAIN_BPB     1: write a made-up BIOS parameter block into the loaded sector
 ;   CHAIN_SEGMENT what CS is at the entry: 0 or 07C0h
 ;   CHAIN_MOST    how many sectors its INT 13h reads in a packet, behind the first 64 of a disk; 0: it
 ;                 has no such reads at all, nor any other of the extensions
+;   CHAIN_X2APIC  1: the local APIC is in x2APIC mode
+;   CHAIN_IOAPIC  1: COM1's interrupt comes as vector 99h by the I/O APIC, too
         bits 16
-        cpu 386
+        cpu x64
         org 600h
 
         cli
@@ -22,10 +27,36 @@
         rep movsw
         jmp     0:.moved
 .moved:
+        mov     [drive], dl
+%if CHAIN_X2APIC
+        mov     ecx, 1Bh                ; IA32_APIC_BASE: EN and EXTD
+        rdmsr
+        or      ax, 0C00h
+        wrmsr
+%endif
+%if CHAIN_IOAPIC
+        lgdt    [gdt_pointer]           ; protected mode for the limit of DS alone
+        mov     eax, cr0
+        or      al, 1
+        mov     cr0, eax
+        mov     bx, 8
+        mov     ds, bx
+        and     al, ~1
+        mov     cr0, eax
+        mov     ebx, 0FEC00000h
+        mov     dword [ebx], 10h + 2 * 4
+        mov     dword [ebx + 10h], 99h  ; fixed, edge, not masked, to APIC 0
+        xor     ax, ax
+        mov     ds, ax
+%endif
         sti
         mov     si, packet
         mov     ah, 42h
+%if CHAIN_LBA
+        mov     dl, [drive]
+%else
         mov     dl, 81h                 ; the second disk
+%endif
         int     13h
         jc      .failed
 %if CHAIN_BPB
@@ -34,18 +65,24 @@
         mov     al, 0AAh
         rep stosb
 %endif
+%if CHAIN_MOST < 127
         cli
         mov     eax, [13h * 4]
         mov     [bios], eax
         mov     dword [13h * 4], int_13h
         sti
+%endif
         mov     eax, 0AAAAAAAAh         ; what a BIOS leaves in the others is its own business
         mov     ebx, eax
         mov     ecx, eax
         mov     esi, eax
         mov     edi, eax
         mov     ebp, eax
+%if CHAIN_DL == 0FFFFh
+        mov     dl, [drive]
+%else
         mov     dx, 0AA00h | CHAIN_DL
+%endif
         std
         jmp     CHAIN_SEGMENT:7C00h - CHAIN_SEGMENT * 16
 .failed:
@@ -74,9 +111,16 @@ int_13h:
         jmp     far [cs:bios]
 
 bios:   dd      0
+drive:  db      0
 packet:
         dw      16, 1, 7C00h, 0
-        dq      0
+        dq      CHAIN_LBA
+
+gdt:    dq      0
+        dq      00CF92000000FFFFh       ; data, 4 GiB
+gdt_pointer:
+        dw      $ - gdt - 1
+        dd      gdt
 
         times 446 - ($ - $$) db 0
         db      80h, 0, 2, 0, 0Ch, 0, 3, 0     ; an active partition, or it isn't booted
