@@ -2,7 +2,7 @@
 
 import os
 import re
-import subprocess
+import struct
 
 import pytest
 
@@ -83,3 +83,15 @@ def test_legacy_free(stick, board, options, line):
 @pytest.mark.parametrize("iommu", ["intel-iommu", "amd-iommu"])
 def test_iommu(stick, iommu):
     passes(machine.run(stick, AMDV_Q35, arguments=["-device", iommu]))
+
+
+@pytest.mark.parametrize("address", [0x100000, 0x8000000, 0x7FFFFFFFF000])
+def test_timer_registers_where_memory_is(stick, tmp_path, address):
+    """A table of the firmware's says that the HPET is where the VMM, free memory or nothing is."""
+    table = bytearray(struct.pack("<4sIBB6s8sI4sII4BQBHB", b"HPET", 56, 1, 0, b"BOCHS ", b"BXPCHPET",
+                                  1, b"TEST", 1, 0x8086A201, 0, 64, 0, 0, address, 0, 0, 0))
+    table[9] = -sum(table) & 0xFF
+    path = tmp_path / "hpet"
+    path.write_bytes(table)
+    passes(machine.run(stick, AMDV, machine="pc,hpet=off",
+                       arguments=["-acpitable", f"file={path}"]), "^time: TSC at .* by PIT$")

@@ -87,9 +87,10 @@ struct frames_stats frames_stats(void);
 /* --- paging.c --------------------------------------------------------------------------------- */
 
 /* Maps [hpa, hpa + size_bytes) uncached, readable and writable, at its own address. False: out of
- * frames, or beyond what four levels reach. */
+ * frames, beyond what the CPU or four levels reach, or where something that is no device is mapped.
+ */
 bool paging_map_mmio(hpa_t hpa, uint64_t size_bytes);
-/* The same, write-combining: a framebuffer. */
+/* The same, write-combining, wherever it is: a framebuffer. */
 bool paging_map_wc(hpa_t hpa, uint64_t size_bytes);
 /* Maps memory that the boot map calls reserved (firmware tables), write-back and read-only. */
 bool paging_map_table(hpa_t hpa, uint64_t size_bytes);

@@ -160,39 +160,51 @@ void paging_init(const struct boot_info *info)
     paging_map_table((hpa_t)info, sizeof(*info));
 }
 
-bool paging_map_mmio(hpa_t hpa, uint64_t size_bytes)
+/* A range whose addresses the CPU has: an entry with more bits set would fault when it is used. */
+static bool is_reachable(hpa_t hpa, uint64_t size_bytes)
 {
-    if (hpa >= IDENTITY_LIMIT || size_bytes > IDENTITY_LIMIT - hpa)
-        return false;
-    return set_range(hpa, hpa + size_bytes, PTE_PRESENT | PTE_WRITE | PTE_UNCACHED | nx);
+    return range_fits(hpa, size_bytes, min_u64(IDENTITY_LIMIT, BIT64(hw_facts.physical_bits)));
 }
 
-bool paging_map_wc(hpa_t hpa, uint64_t size_bytes)
-{
-    if (hpa >= IDENTITY_LIMIT || size_bytes > IDENTITY_LIMIT - hpa)
-        return false;
-    return set_range(hpa, hpa + size_bytes, PTE_PRESENT | PTE_WRITE | PTE_COMBINING | nx);
-}
-
-static bool is_mapped(hpa_t hpa)
+/* The entry that maps the address, or the empty one. */
+static uint64_t entry_of(hpa_t hpa)
 {
     const uint64_t *table = pml4;
 
     for (unsigned level = 4;; level--) {
         uint64_t entry = table[hpa / level_bytes(level) % ENTRIES];
         if (level == 1 || !(entry & PTE_PRESENT) || (entry & PTE_LARGE))
-            return entry & PTE_PRESENT;
+            return entry;
         table = (const uint64_t *)(entry & PTE_ADDRESS);
     }
+}
+
+/* The address comes from firmware and may be any: what is mapped as memory is no device. */
+bool paging_map_mmio(hpa_t hpa, uint64_t size_bytes)
+{
+    if (!is_reachable(hpa, size_bytes))
+        return false;
+    for (hpa_t page = align_down(hpa, PAGE_SIZE); page < hpa + size_bytes; page += PAGE_SIZE) {
+        uint64_t entry = entry_of(page);
+        if ((entry & PTE_PRESENT) && (entry & PTE_UNCACHED) != PTE_UNCACHED)
+            return false;
+    }
+    return set_range(hpa, hpa + size_bytes, PTE_PRESENT | PTE_WRITE | PTE_UNCACHED | nx);
+}
+
+bool paging_map_wc(hpa_t hpa, uint64_t size_bytes)
+{
+    return is_reachable(hpa, size_bytes) &&
+           set_range(hpa, hpa + size_bytes, PTE_PRESENT | PTE_WRITE | PTE_COMBINING | nx);
 }
 
 /* The address comes from firmware and may be any: what is mapped already keeps its rights. */
 bool paging_map_table(hpa_t hpa, uint64_t size_bytes)
 {
-    if (hpa >= IDENTITY_LIMIT || size_bytes > IDENTITY_LIMIT - hpa)
+    if (!is_reachable(hpa, size_bytes))
         return false;
     for (hpa_t page = align_down(hpa, PAGE_SIZE); page < hpa + size_bytes; page += PAGE_SIZE)
-        if (!is_mapped(page) && !set_range(page, page + PAGE_SIZE, PTE_PRESENT | nx))
+        if (!(entry_of(page) & PTE_PRESENT) && !set_range(page, page + PAGE_SIZE, PTE_PRESENT | nx))
             return false;
     return true;
 }
