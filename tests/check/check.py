@@ -29,7 +29,7 @@ LAYERS = {
     "virt/vmx": ["lib", "hw", "virt"],
     "virt/svm": ["lib", "hw", "virt"],
     "pc": ["lib", "dev", "virt"],
-    "debug": ["lib", "virt"],
+    "debug": ["lib", "emu", "dev", "virt", "pc"],
     "stage2": ["lib"],
 }
 FREESTANDING = ["stdarg.h", "stdbool.h", "stddef.h", "stdint.h"]
