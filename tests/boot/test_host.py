@@ -1,25 +1,13 @@
 """Machines that differ from the usual one: CPUs, memory, and what a PC may lack."""
 
-import os
 import re
 import struct
 
 import pytest
 
 import machine
+from machine import passes
 from platforms import AMDV, AMDV_Q35, AMDV_TICKS, VTX
-
-
-@pytest.fixture
-def stick(image, tiny):
-    return image(KERNEL=tiny("cpuid"))
-
-
-def passes(result, *lines):
-    assert "tiny: PASS cpuid" in result.text and result.ended, result
-    for line in lines:
-        assert re.search(line, result.text, re.M), (line, result)
-    return result
 
 
 # --- CPUs ---------------------------------------------------------------------------------------

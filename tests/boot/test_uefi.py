@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import machine
+from machine import passes
 from platforms import AMDV, UEFI
 from qemu import TCG_CPU
 
@@ -17,17 +18,6 @@ ISO = os.path.join(machine.BUILD, "pxhv.iso")
 LEGACY_FREE = "q35,pit=off,i8042=off,hpet=off"
 
 DOWN = "\x1b[B"
-
-
-def passes(result):
-    assert "tiny: PASS cpuid" in result.text and result.ended, result
-    assert "error: " not in result.text, result
-    return result
-
-
-@pytest.fixture
-def stick(image, tiny):
-    return image(KERNEL=tiny("cpuid"))
 
 
 @pytest.fixture
