@@ -38,10 +38,10 @@ void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted);
  * length bytes, wrapped as the code segment asks. */
 void exit_finish_insn(struct vcpu *vcpu, unsigned length);
 
-/* The history entry of the current exit, for a handler that knows a better detail. */
-static inline void history_detail(struct vcpu *vcpu, uint64_t detail)
+/* What the exit was about, for the record. */
+static inline void exit_detail(struct vexit *exit, uint64_t detail)
 {
-    vcpu->history[(vcpu->history_next - 1) % VCPU_HISTORY].detail = detail;
+    exit->raw_qualification = detail;
 }
 
 /* Guest TSC: what RDTSC gives in the guest. */
