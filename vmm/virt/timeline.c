@@ -18,11 +18,8 @@ static void make_room(struct timeline *timeline)
     timeline->width_ticks *= 2;
 }
 
-void timeline_add(struct timeline *timeline, const struct account *account, uint64_t now)
+void timeline_fill(struct timeline_row *row, const struct account *account, uint64_t now)
 {
-    if (timeline->rows == TIMELINE_ROWS)
-        make_room(timeline);
-    struct timeline_row *row = &timeline->row[timeline->rows++];
     row->tsc = now;
     row->guest_ticks = account->guest_ticks;
     row->asleep_ticks = account->away_ticks[ACCOUNT_ASLEEP];
@@ -33,5 +30,12 @@ void timeline_add(struct timeline *timeline, const struct account *account, uint
         if (account->detail[i].key)
             row->count[account_key_kind(account->detail[i].key)] +=
                 (uint32_t)account->detail[i].count;
+}
+
+void timeline_add(struct timeline *timeline, const struct account *account, uint64_t now)
+{
+    if (timeline->rows == TIMELINE_ROWS)
+        make_room(timeline);
+    timeline_fill(&timeline->row[timeline->rows++], account, now);
     timeline->due_tsc = now + timeline->width_ticks;
 }

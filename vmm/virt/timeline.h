@@ -24,6 +24,8 @@ struct timeline {
 };
 
 void timeline_init(struct timeline *timeline, uint64_t tsc_hz);
+/* What has been counted by now, as a row. */
+void timeline_fill(struct timeline_row *row, const struct account *account, uint64_t now);
 void timeline_add(struct timeline *timeline, const struct account *account, uint64_t now);
 
 #endif
