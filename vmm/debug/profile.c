@@ -41,6 +41,19 @@ static bool put_section(struct window *window, const char *tag, uint32_t record_
 
 static struct account account; /* the snapshot, and when it was taken */
 static uint64_t now_tsc;
+static uint64_t detail_count, rip_count;
+
+static void take_snapshot(const struct vcpu *vcpu)
+{
+    struct account_slot slot = {.ticks = UINT64_MAX};
+    struct account_rip rip = {.count = UINT64_MAX};
+    now_tsc = vcpu->host->tsc();
+    account_snapshot(&vcpu->account, now_tsc, &account);
+    for (detail_count = 0; account_next_costly(&account, &slot);)
+        detail_count++;
+    for (rip_count = 0; account_next_rip(&account, &rip);)
+        rip_count++;
+}
 
 static void put_info(struct window *window, const struct profile_source *source)
 {
@@ -115,12 +128,8 @@ static struct profile_detail detail_of(const struct profile_source *source,
 static void put_details(struct window *window, const struct profile_source *source)
 {
     struct account_slot slot = {.ticks = UINT64_MAX};
-    uint64_t count = 0;
-    while (account_next_costly(&account, &slot))
-        count++;
-    if (!put_section(window, "DETL", sizeof(struct profile_detail), count))
+    if (!put_section(window, "DETL", sizeof(struct profile_detail), detail_count))
         return;
-    slot = (struct account_slot){.ticks = UINT64_MAX};
     while (account_next_costly(&account, &slot)) {
         struct profile_detail record = detail_of(source, &slot);
         put(window, &record, sizeof(record));
@@ -130,12 +139,8 @@ static void put_details(struct window *window, const struct profile_source *sour
 static void put_rips(struct window *window)
 {
     struct account_rip rip = {.count = UINT64_MAX};
-    uint64_t count = 0;
-    while (account_next_rip(&account, &rip))
-        count++;
-    if (!put_section(window, "RIPS", sizeof(struct profile_rip), count))
+    if (!put_section(window, "RIPS", sizeof(struct profile_rip), rip_count))
         return;
-    rip = (struct account_rip){.count = UINT64_MAX};
     while (account_next_rip(&account, &rip)) {
         struct profile_rip record = {rip.rip, rip.count, rip.error};
         put(window, &record, sizeof(record));
@@ -203,10 +208,8 @@ static uint64_t put_all(struct window *window, const struct profile_source *sour
 uint64_t profile_read(const struct profile_source *source, uint64_t offset, void *to,
                       uint64_t length)
 {
-    if (offset == 0) {
-        now_tsc = source->vcpu->host->tsc();
-        account_snapshot(&source->vcpu->account, now_tsc, &account);
-    }
+    if (offset == 0)
+        take_snapshot(source->vcpu);
     struct window nothing = {0};
     uint64_t total = put_all(&nothing, source, 0);
     if (offset >= total)
