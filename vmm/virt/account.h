@@ -15,7 +15,7 @@
 #include "lib/bits.h"
 #include "virt/vexit.h"
 
-#define ACCOUNT_DETAILS  256u /* a power of two */
+#define ACCOUNT_DETAILS  256u /* as account_hash() has values */
 #define ACCOUNT_PROBES   8u
 #define ACCOUNT_RIP_SETS 32u
 #define ACCOUNT_RIP_WAYS 4u
@@ -106,13 +106,19 @@ static inline uint64_t account_key_value(uint64_t key)
     return key & (BIT64(56) - 1);
 }
 
+/* Ports, MSRs and pages come in rows; the product's top byte scatters them. */
+static inline unsigned account_hash(enum vexit_kind kind, uint64_t value)
+{
+    return ((uint32_t)value + kind * 0x1000000u) * 0x9e3779b1u / (1u << 24);
+}
+
 void account_find(struct account *account, enum vexit_kind kind, uint64_t value);
 
 /* The exit that is being handled was caused by this port, MSR or page. */
 static inline void account_detail(struct account *account, enum vexit_kind kind, uint64_t value)
 {
 #ifndef PXHV_NO_ACCOUNT
-    struct account_slot *slot = &account->detail[(value + kind * 59u) % ACCOUNT_DETAILS];
+    struct account_slot *slot = &account->detail[account_hash(kind, value)];
     if (__builtin_expect(slot->key == account_key(kind, value), 1))
         account->current = slot;
     else
