@@ -211,8 +211,12 @@ static void look_at(struct vcpu *vcpu, const struct vexit *exit)
     step->done = step->trapped;
     if (step->flag_set)
         take_flag_back(vcpu);
-    if (step->gate_set && exit->interrupted.type == VEVENT_NONE)
-        step->done = debug_linear_rip(vcpu) == step->gate || (step->injected && !exception);
+    if (exit->interrupted.type != VEVENT_NONE)
+        return;
+    if (step->injected && !exception) /* delivered, and something else came before its handler */
+        step->done = true;
+    else if (step->gate_set)
+        step->done = debug_linear_rip(vcpu) == step->gate;
 }
 
 /* --- a round ---------------------------------------------------------------------------------- */
@@ -242,7 +246,8 @@ void debug_step_round(struct vcpu *vcpu)
         look_at(vcpu, &exit);
     enum exit_action action = exit_decide(vcpu, &exit);
     step->flag_set = step->gate_set = step->trapped = false;
-    bool done = step->done || action == EXIT_ADVANCE || exit.kind == VEXIT_TASK_SWITCH;
+    bool switched = exit.kind == VEXIT_TASK_SWITCH && action == EXIT_RETRY;
+    bool done = step->done || action == EXIT_ADVANCE || switched;
     if (!done || vcpu->stopped)
         return;
     bool asked = step->kind == VDEBUG_STEP_ASKED;
