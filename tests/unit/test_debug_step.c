@@ -425,6 +425,28 @@ static void a_shadow_lasts_until_its_instruction_is_done(void **state)
     assert_int_equal(cpu->int_shadow, 0);
 }
 
+static void sti(void)
+{
+    cpu->rflags |= X86_RFLAGS_IF;
+    cpu->rip++;
+}
+
+/* Bochs forgets it on the way to the trap's exit. */
+static void the_shadow_behind_sti_holds(void **state)
+{
+    (void)state;
+    begin(false, 1);
+    code("\xfb", 1);
+    cpu->rflags &= ~X86_RFLAGS_IF;
+    cpu->irq_high = true;
+    guest[0] = sti;
+    script_trap();
+    vcpu_run(cpu);
+    assert_int_equal(session.count, 2);
+    assert_int_equal(entry[1].int_shadow, 1);
+    assert_int_equal(fake.entry[1].inject.type, VEVENT_NONE);
+}
+
 static void an_event_is_injected_without_the_flag(void **state)
 {
     (void)state;
@@ -460,6 +482,7 @@ int main(void)
         cmocka_unit_test(pushf_doesn_t_show_the_flag),
         cmocka_unit_test(popf_brings_the_guest_s_own_flag),
         cmocka_unit_test(a_shadow_lasts_until_its_instruction_is_done),
+        cmocka_unit_test(the_shadow_behind_sti_holds),
         cmocka_unit_test(an_event_is_injected_without_the_flag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
