@@ -217,6 +217,7 @@ static const struct {
     [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", true},
     [VEXIT_INIT] = {init_exit, "INIT", false},
     [VEXIT_SIPI] = {init_exit, "SIPI", false},
+    [VEXIT_STEP] = {debug_step_exit, "step", false},
     [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", false},
     [VEXIT_UNKNOWN] = {unknown_exit, "unknown", false},
 };
@@ -270,7 +271,8 @@ void exit_finish_insn(struct vcpu *vcpu, unsigned length)
 
 /* --- the round trip --------------------------------------------------------------------------- */
 
-static inline void handle(struct vcpu *vcpu, struct vexit *exit)
+static inline __attribute__((always_inline)) enum exit_action decide(struct vcpu *vcpu,
+                                                                     struct vexit *exit)
 {
     uint64_t entered = vcpu->entered_tsc, exited = vcpu->exited_tsc;
     enum vexit_kind kind = exit->kind;
@@ -283,17 +285,25 @@ static inline void handle(struct vcpu *vcpu, struct vexit *exit)
         event_requeue(vcpu, &exit->interrupted);
     /* Before the handler: its work may not be done twice, and may change how code is fetched. */
     if (exit->insn_len == 0 && kinds[kind].needs_insn) {
-        if (insn_complete(vcpu, exit) != EXIT_ADVANCE)
-            return;
+        enum exit_action action = insn_complete(vcpu, exit);
+        if (action != EXIT_ADVANCE)
+            return action;
         kind = exit->kind;
     }
-    if (kinds[kind].handler(vcpu, exit) == EXIT_ADVANCE)
+    enum exit_action action = kinds[kind].handler(vcpu, exit);
+    if (action == EXIT_ADVANCE)
         finish_insn(vcpu, exit->insn_len);
+    return action;
 }
 
 void exit_handle(struct vcpu *vcpu, struct vexit *exit)
 {
-    handle(vcpu, exit);
+    decide(vcpu, exit);
+}
+
+enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit)
+{
+    return decide(vcpu, exit);
 }
 
 void exit_loop(struct vcpu *vcpu)
@@ -302,7 +312,7 @@ void exit_loop(struct vcpu *vcpu)
     do {
         vcpu->backend->run(vcpu, exit);
         vcpu->trace.next = exit + 1;
-        handle(vcpu, exit);
+        decide(vcpu, exit);
         if (__builtin_expect(++exit == vcpu->trace.end, 0))
             exit = trace_turn(vcpu);
     } while (vcpu->attention == 0);

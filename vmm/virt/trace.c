@@ -79,3 +79,9 @@ struct vexit *trace_turn(struct vcpu *vcpu)
     trace->end = trace->next + TRACE_TURN;
     return trace->next;
 }
+
+void trace_step(struct vcpu *vcpu)
+{
+    if (++vcpu->trace.next == vcpu->trace.end)
+        trace_turn(vcpu);
+}
