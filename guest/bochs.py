@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 
+from emulator import Emulator
+
 SECTOR = 512
 HEADS, SECTORS_PER_TRACK = 16, 63
 CYLINDER = HEADS * SECTORS_PER_TRACK * SECTOR
@@ -46,7 +48,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Bochs:
+class Bochs(Emulator):
     """One emulated machine; .connection is its serial line. stop() ends it and removes its
     folder."""
 
@@ -95,26 +97,13 @@ class Bochs:
                     raise RuntimeError(f"Bochs did not start\n{text}") from None
                 time.sleep(0.05)
 
-    def wait(self, timeout):
-        """Waits until the emulator has ended by itself; False when it still runs."""
-        try:
-            self.process.wait(timeout)
-            return True
-        except subprocess.TimeoutExpired:
-            return False
-
     def bochs_log(self):
-        try:
-            with open(self.log, encoding="ascii", errors="replace") as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
+        return self.tail(self.log, 1 << 30)
 
     def report(self):
         """The ends of the emulator's own files, for a person who asks why."""
-        with open(os.path.join(self.folder, "stdout"), "rb") as file:
-            output = file.read().decode("ascii", "replace")
-        return (f"--- bochs.log\n{self.bochs_log()[-3000:]}\n--- bochs\n{output[-500:]}")
+        output = self.tail(os.path.join(self.folder, "stdout"), 500)
+        return f"--- bochs.log\n{self.tail(self.log, 3000)}\n--- bochs\n{output}"
 
     def stop(self):
         if self.process.poll() is None:
@@ -124,9 +113,3 @@ class Bochs:
             self.connection.close()
         self._output.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import tempfile
 
+from emulator import Emulator
+
 PROGRAM = "qemu-system-x86_64"
 
 # An EPYC with AMD-V and nested paging, without what TCG doesn't have and would warn about.
@@ -51,7 +53,7 @@ def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="virtio", 
             FIRMWARE[firmware] + [part.format(image=image) for part in DISKS[disk]])
 
 
-class Qemu:
+class Qemu(Emulator):
     """One machine; .connection is its serial line, .qmp() its monitor. stop() ends it. With icount
     its time is instructions, a nanosecond each, and leaps while its CPU is halted."""
 
@@ -103,18 +105,9 @@ class Qemu:
         """Keys by QEMU's names ("a", "shift", "ret"), pressed together."""
         self.qmp("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
 
-    def wait(self, timeout):
-        """Waits until the machine is off; False when it still runs."""
-        try:
-            self.process.wait(timeout)
-            return True
-        except subprocess.TimeoutExpired:
-            return False
-
     def report(self):
         """What QEMU itself said, for a person who asks why."""
-        with open(os.path.join(self.folder, "stdout"), "rb") as file:
-            return f"--- qemu\n{file.read().decode('ascii', 'replace')[-3000:]}"
+        return f"--- qemu\n{self.tail(os.path.join(self.folder, 'stdout'), 3000)}"
 
     def stop(self):
         if self.process.poll() is None:
@@ -125,9 +118,3 @@ class Qemu:
         self._monitor.close()
         self._output.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()

@@ -18,6 +18,7 @@
 #define WINDOW_MS    2u
 #define SAMPLE_READS 4
 #define PATIENCE     100000 /* samples: they take at least a few seconds */
+#define STILL        1000   /* a counter that hasn't moved by then is none */
 
 #define BAR_WIDTH   24u
 #define LINE_FORMAT "  %-24.24s %10s  "
@@ -100,6 +101,8 @@ static uint32_t measure_tsc(void)
         uint16_t counts = (uint16_t)(first.count - last.count);
         if (counts >= WINDOW_MS * PIT_KHZ)
             return divide((last.tsc - first.tsc) * PIT_KHZ, counts);
+        if (!counts && i == STILL)
+            break;
     }
     return 0;
 }

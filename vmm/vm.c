@@ -53,6 +53,7 @@ static void read_config(struct vm *vm, const struct boot_info *boot)
     log_set_level((enum log_level)config.log_level);
     console_set_keyboard((enum console_keyboard)config.keyboard);
     vm->config = config.vm;
+    vm->trace_wanted = config.trace;
 }
 
 /* Our own loaders read every file that pxhv.cfg names; GRUB reads what its menu tells it to. */
@@ -178,6 +179,24 @@ static void create_vcpu(struct vm *vm, const struct backend *backend)
     pc_connect(&vm->pc, &vm->vcpu);
     if (!vcpu_create(&vm->vcpu, backend, &vm_frames))
         vm_refuse("no memory left for the guest's CPU: lower \"memory\" in pxhv.cfg");
+    trace_alloc(&vm->vcpu.trace, &vm_frames);
+    if (!trace_set(&vm->vcpu, vm->trace_wanted))
+        vm_refuse("no memory left for the trace of exits: lower \"memory\" in pxhv.cfg, or say "
+                  "\"trace = off\" there");
+}
+
+static void describe_profile(struct vm *vm, const struct boot_info *boot)
+{
+    vm->profile = (struct profile_source){
+        .vcpu = &vm->vcpu,
+        .ports = &vm->pc.pio,
+        .mmio = &vm->pc.mmio,
+        .guest = vm->config.name,
+        .memory_bytes = vm->config.memory_bytes,
+        .stage2_tsc = boot->tsc_stage2,
+        .loaded_tsc = boot->tsc_loaded,
+        .enabled_tsc = vm->enabled_tsc,
+    };
 }
 
 /* --- the public face -------------------------------------------------------------------------- */
@@ -219,6 +238,7 @@ void vm_create(struct vm *vm, const struct backend *backend, const struct boot_i
     create_pc(vm, boot);
     create_vcpu(vm, backend);
     map_memory(vm);
+    describe_profile(vm, boot);
     struct frames_stats stats = frames_stats();
     log_info("%s: %llu MiB for the guest, %llu KiB resident for pxHV, %llu MiB free",
              vm->config.name, (unsigned long long)(vm->config.memory_bytes >> 20),
@@ -249,7 +269,7 @@ void vm_reset(struct vm *vm)
         vm_refuse("%s", error);
     vcpu_reset(&vm->vcpu);
     pc_set_entry(&vm->vcpu, &vm->pc.entry);
-    vm->launch_tsc = rdtsc();
+    vm->profile.launch_tsc = vm->launch_tsc = rdtsc();
 }
 
 enum vm_stop vm_run(struct vm *vm)

@@ -2,6 +2,7 @@
 #ifndef VM_H
 #define VM_H
 
+#include "debug/profile.h"
 #include "dev/ramdisk.h"
 #include "lib/boot_info.h"
 #include "lib/config.h"
@@ -10,6 +11,7 @@
 
 struct vm {
     struct vm_config config;
+    bool trace_wanted; /* by pxhv.cfg */
     struct gmem gmem;
     struct ramdisk disk[CONFIG_MAX_DISKS];
     struct blk_backend disk_backend[CONFIG_MAX_DISKS];
@@ -19,6 +21,7 @@ struct vm {
 
     /* The host's TSC when virtualization was switched on, and at the guest's newest start. */
     uint64_t enabled_tsc, launch_tsc;
+    struct profile_source profile; /* what profile_read() is to read */
 
     /* A byte that the guest had no room for yet. */
     bool serial_held, key_held;

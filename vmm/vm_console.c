@@ -52,18 +52,10 @@ void vm_console_put(void *ctx, uint8_t byte)
         draw_later(vm, max_u64(DRAW_DELAY_NS, vm->draw_rest_ns));
 }
 
-static uint64_t count_exits(const struct vm *vm)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < VEXIT_KIND_COUNT; i++)
-        sum += vm->vcpu.exit_count[i];
-    return sum;
-}
-
 static void show_status(struct vm *vm, vtime_t now)
 {
     char text[128];
-    uint64_t exits = count_exits(vm), seconds = now / 1000000000u;
+    uint64_t exits = vm->vcpu.exits, seconds = now / 1000000000u;
     uint64_t passed_ms = max_u64((now - vm->status_shown_ns) / 1000000u, 1);
     uint64_t rate = (exits - vm->status_exits) * 1000 / passed_ms;
 
@@ -113,7 +105,7 @@ void vm_console_start(struct vm *vm)
     vm->draw_at = VTIME_NEVER;
     vm->draw_rest_ns = 0;
     vm->status_shown_ns = vm_guest_now(vm);
-    vm->status_exits = count_exits(vm);
+    vm->status_exits = vm->vcpu.exits;
     vm->status_at = screen_present() ? vm->status_shown_ns : VTIME_NEVER;
     pc_host_deadline_changed(&vm->pc);
 }

@@ -57,6 +57,12 @@ def tiny():
     return lambda name: os.path.join(machine.BUILD, "tiny", f"{name}.bin")
 
 
+@pytest.fixture
+def stick(image, tiny):
+    """An image with a tiny guest that ends by itself: see machine.passes()."""
+    return image(KERNEL=tiny("cpuid"))
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: a boot of the whole matrix: `make test-full`")
 

@@ -6,9 +6,9 @@ import subprocess
 import time
 
 import pexpect
-from pexpect import fdpexpect
 
 from platforms import BUILD, ROOT, VTX
+from line import Line  # found through platforms
 
 PARTITION = 2048 * 512
 
@@ -84,6 +84,15 @@ def run(image, platform=VTX, **options):
     return listen(platform, platform.start(image, **options))
 
 
+def passes(result, *lines):
+    """The tiny guest "cpuid" ran to its end, nothing was refused, and there are these lines."""
+    assert "tiny: PASS cpuid" in result.text and result.ended, result
+    assert "error: " not in result.text, result
+    for line in lines:
+        assert re.search(line, result.text, re.M), (line, result)
+    return result
+
+
 def listen(platform, started, timeout=120):
     """run() for a machine that was started already."""
     end = time.monotonic() + timeout
@@ -107,47 +116,26 @@ def listen(platform, started, timeout=120):
         return Run(platform, text, ended, machine.report()[-2000:])
 
 
-class Console:
+class Console(Line):
     """A machine that a test talks to over its serial line."""
 
-    PROMPT = "/ # "
-
     def __init__(self, platform, started, timeout=600):
+        super().__init__(started.connection, "/ # ", timeout)
         self.platform = platform
         self.machine = started
-        self.log = ""
-        self.line = fdpexpect.fdspawn(self.machine.connection, timeout=timeout, encoding="utf-8",
-                                      codec_errors="replace")
-        self.line.logfile_read = self
-
-    # pexpect's log file: keeps all that the machine said.
-    def write(self, text):
-        self.log += text
-
-    def flush(self):
-        pass
 
     def expect(self, pattern, timeout=-1):
         try:
-            self.line.expect(pattern, timeout=timeout)
+            return super().expect(pattern, timeout)
         except (pexpect.TIMEOUT, pexpect.EOF) as what:
             raise AssertionError(f"{self.platform}: {type(what).__name__} while waiting for "
                                  f"{pattern!r}\n--- serial\n{self.log[-3000:]}\n"
                                  f"{self.machine.report()}") from None
-        return self.line.match
 
     def wait_for_shell(self):
         self.expect("/ # ")
         # A line wider than the terminal would come back wrapped.
         self.shell("stty cols 1000")
-
-    def shell(self, command, timeout=120):
-        """What a command of the guest's shell prints."""
-        self.line.send(command + "\n")
-        self.expect(re.escape(command[-20:]) + r"\r*\n", timeout)
-        self.expect(re.escape(self.PROMPT), timeout)
-        # The shell asks the terminal where the cursor is: not the command's words.
-        return self.line.before.replace("\r", "").replace("\x1b[6n", "")
 
     def wait_for_end(self, timeout=120):
         """Whether the emulator ends by itself; keeps reading what the machine still says."""

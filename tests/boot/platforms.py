@@ -10,6 +10,7 @@ import tempfile
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 sys.path.insert(0, os.path.join(ROOT, "guest"))
+sys.path.append(os.path.join(ROOT, "tests"))
 from bochs import Bochs  # noqa: E402
 from qemu import Qemu  # noqa: E402
 

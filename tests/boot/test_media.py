@@ -4,11 +4,11 @@ call the boot sector in their own way. Bochs' IDE disk is what all the other fil
 import os
 import re
 import struct
-import subprocess
 
 import pytest
 
 import machine
+from machine import passes
 from platforms import AMDV, AMDV_Q35
 
 BOOT_INFO = 0x36000
@@ -19,17 +19,6 @@ SCSI = ["-device", "virtio-scsi-pci,id=scsi", "-device", "scsi-hd,drive=stick,bu
 UHCI = ["-device", "piix3-usb-uhci,id=uhci", "-device", "usb-storage,drive=stick,bus=uhci.0"]
 HUB = ["-device", "qemu-xhci,id=xhci", "-device", "usb-hub,bus=xhci.0,port=1",
        "-device", "usb-storage,drive=stick,bus=xhci.0,port=1.2"]
-
-
-def passes(result, guest="cpuid"):
-    assert f"tiny: PASS {guest}" in result.text and result.ended, result
-    assert "error: " not in result.text, result
-    return result
-
-
-@pytest.fixture
-def stick(image, tiny):
-    return image(KERNEL=tiny("cpuid"))
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import subprocess
 import pytest
 
 import machine
+from machine import passes
 from platforms import AMDV, UEFI
+from qemu import TCG_CPU
 
 IMAGE = os.path.join(machine.BUILD, "pxhv.img")
 ISO = os.path.join(machine.BUILD, "pxhv.iso")
@@ -16,17 +18,6 @@ ISO = os.path.join(machine.BUILD, "pxhv.iso")
 LEGACY_FREE = "q35,pit=off,i8042=off,hpet=off"
 
 DOWN = "\x1b[B"
-
-
-def passes(result):
-    assert "tiny: PASS cpuid" in result.text and result.ended, result
-    assert "error: " not in result.text, result
-    return result
-
-
-@pytest.fixture
-def stick(image, tiny):
-    return image(KERNEL=tiny("cpuid"))
 
 
 @pytest.fixture
@@ -186,6 +177,16 @@ def test_menu_without_a_file(console, disc):
 def test_menu_on_a_32_bit_cpu(disc):
     result = machine.run(disc(), AMDV, disk="cd", cpu="qemu32")
     assert "error: this CPU has no long mode: pxHV needs a 64-bit CPU" in result.text, result
+
+
+def test_what_firmware_had_on_in_cr4_is_off(disc):
+    """A loader leaves long mode without clearing CR4: here five-level paging and global pages."""
+    commands = ["set $cr4 = $cr4 | 0x1080", "hbreak vmm_main", "continue",
+                "monitor info registers"]
+    started = AMDV.start_and_break(disc(), commands, at="multiboot2_entry", disk="cd",
+                                   cpu=TCG_CPU + ",+la57")
+    passes(machine.listen(AMDV, started))
+    assert re.search(r"CR4=00000020\b", started.gdb_output), started.gdb_output
 
 
 @pytest.mark.full

@@ -6,14 +6,16 @@ of the emulated PC, pxHV's and the demo guest's console the second.
 """
 
 import os
-import re
 import socket
 import subprocess
+import sys
 
 import pexpect
-from pexpect import fdpexpect
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.append(os.path.join(ROOT, "tests"))
+from line import Line  # noqa: E402
+
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 PLATFORM = "AMD-V of QEMU TCG, nested by KVM"
 
@@ -21,38 +23,15 @@ PLATFORM = "AMD-V of QEMU TCG, nested by KVM"
 RUN_KVM = "python3 /pxhv/run.py kvm /dev/vda pc 1024 </dev/ttyS1 >/dev/ttyS1 2>&1 & pxhv=$!"
 
 
-class Line:
-    """One serial line: what came, and commands for the shell at its other end."""
+class NamedLine(Line):
+    """One of the two serial lines."""
 
-    def __init__(self, name, connection, prompt, timeout):
+    def __init__(self, name, *line):
+        super().__init__(*line)
         self.name = name
-        self.prompt = prompt
-        self.log = ""
-        self.line = fdpexpect.fdspawn(connection, timeout=timeout, encoding="utf-8",
-                                      codec_errors="replace")
-        self.line.logfile_read = self
-
-    # pexpect's log file: keeps all that came.
-    def write(self, text):
-        self.log += text
-
-    def flush(self):
-        pass
-
-    def expect(self, pattern, timeout=-1):
-        self.line.expect(pattern, timeout=timeout)
-        return self.line.match
 
     def expect_exact(self, text):
         self.line.expect_exact(text)
-
-    def shell(self, command, timeout=120):
-        """What a command prints."""
-        self.line.send(command + "\n")
-        self.expect(re.escape(command[-20:]) + r"\r*\n", timeout)
-        self.expect(re.escape(self.prompt), timeout)
-        # The shell asks the terminal where the cursor is: not the command's words.
-        return self.line.before.replace("\r", "").replace("\x1b[6n", "")
 
 
 class Chain:
@@ -74,8 +53,8 @@ class Chain:
         for end in theirs:
             end.close()
         self.sockets = ours
-        self.kvm_host = Line("KVM host", ours[0], "kvm-host # ", timeout)
-        self.guest = Line("pxHV and its guest", ours[1], "/ # ", timeout)
+        self.kvm_host = NamedLine("KVM host", ours[0], "kvm-host # ", timeout)
+        self.guest = NamedLine("pxHV and its guest", ours[1], "/ # ", timeout)
 
     def start_pxhv(self):
         """In the background, so that the KVM host's shell stays free for questions."""

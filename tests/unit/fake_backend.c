@@ -37,6 +37,7 @@ static void fake_vcpu_reset(struct vcpu *vcpu)
 static void fake_run(struct vcpu *vcpu, struct vexit *exit)
 {
     struct fake *fake = fake_of(vcpu);
+    vcpu->entered_tsc = fake->tsc;
     if (fake->entries < FAKE_MAX_EVENTS)
         fake->entry[fake->entries] =
             (struct fake_entry){vcpu->inject,
@@ -51,11 +52,12 @@ static void fake_run(struct vcpu *vcpu, struct vexit *exit)
     if (fake->on_entry)
         fake->on_entry(fake, fake->entries);
     fake->entries++;
-    if (fake->script_next < fake->script_len) {
+    if (fake->script_next < fake->script_len)
         *exit = fake->script[fake->script_next++];
-        return;
-    }
-    *exit = (struct vexit){.kind = VEXIT_TRIPLE_FAULT};
+    else
+        *exit = (struct vexit){.kind = VEXIT_TRIPLE_FAULT};
+    exit->rip = vcpu->rip;
+    vcpu->exited_tsc = fake->tsc;
 }
 
 static uint64_t fake_reg_get(struct vcpu *vcpu, enum vreg reg)
@@ -457,6 +459,10 @@ struct vexit *fake_script(struct fake *fake, enum vexit_kind kind)
 
 void fake_exit(struct fake *fake, enum vexit_kind kind, uint8_t insn_len)
 {
-    struct vexit exit = {.kind = kind, .insn_len = insn_len};
-    exit_handle(&fake->vcpu, &exit);
+    struct vcpu *vcpu = &fake->vcpu;
+    struct vexit *exit = vcpu->trace.next++;
+    *exit = (struct vexit){.kind = kind, .insn_len = insn_len, .rip = vcpu->rip};
+    exit_handle(vcpu, exit);
+    if (vcpu->trace.next == vcpu->trace.end)
+        trace_turn(vcpu);
 }

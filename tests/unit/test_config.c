@@ -150,7 +150,7 @@ static void unknown_sections_and_keys_are_errors(void **state)
                       "[vm] has no key \"kernal\": it knows kernel, initrd, cmdline, memory "
                       "and disk");
     assert_fails("[pxhv]\nmemory=1G\n", 2,
-                 "[pxhv] has no key \"memory\": it knows log, keyboard and screen");
+                 "[pxhv] has no key \"memory\": it knows log, keyboard, screen and trace");
     assert_fails("[pxhv]\nlog=loud\n", 2,
                  "the log level \"loud\" is none of error, warn, info, debug");
 }
@@ -258,6 +258,20 @@ static void an_error_of_the_ini_layer_passes_through(void **state)
     assert_fails("[vm a]\nkernel\n", 2, "expected \"key = value\", \"[section]\" or a comment");
 }
 
+static void the_trace_is_on_or_off(void **state)
+{
+    (void)state;
+    assert_true(parse("[vm a]\nkernel=k\n"));
+    assert_int_equal(config.trace, 0);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\ntrace = on\n"));
+    assert_int_equal(config.trace, 1);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\ntrace = off\n"));
+    assert_int_equal(config.trace, 0);
+    assert_fails("[pxhv]\ntrace=yes\n", 2, "trace \"yes\" is neither on nor off");
+    assert_fails("[pxhv]\ntrace=on\ntrace=on\n", 3,
+                 "\"trace\" is given twice: delete one of the two lines");
+}
+
 static void the_keyboard_has_three_uses(void **state)
 {
     (void)state;
@@ -292,6 +306,7 @@ int main(void)
         cmocka_unit_test(screens_are_text_or_a_size),
         cmocka_unit_test(an_error_of_the_ini_layer_passes_through),
         cmocka_unit_test(the_keyboard_has_three_uses),
+        cmocka_unit_test(the_trace_is_on_or_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/segment.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/segment.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -82,11 +82,11 @@ static void out_takes_the_low_bytes_of_rax(void **state)
     }
 }
 
-static void a_port_access_leaves_its_port_in_the_history(void **state)
+static void a_port_access_is_counted_with_its_port(void **state)
 {
     (void)state;
     access_port(0x3f8, 1, true);
-    assert_int_equal(fake.vcpu.history[0].detail, 0x3f8);
+    assert_true(fake.vcpu.account.current->key == 0x08000000000003f8);
 }
 
 /* --- one string item -------------------------------------------------------------------------- */
@@ -387,7 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(in_merges_into_rax_by_size),
         TEST(out_takes_the_low_bytes_of_rax),
-        TEST(a_port_access_leaves_its_port_in_the_history),
+        TEST(a_port_access_is_counted_with_its_port),
         TEST(outs_without_rep_writes_one_item),
         TEST(ins_stores_exactly_its_size),
         TEST(rep_outs_writes_in_order_and_finishes),

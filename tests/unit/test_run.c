@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -88,7 +88,7 @@ static void a_host_interrupt_is_taken_and_consoles_are_served(void **state)
     vcpu_run(&fake.vcpu);
     assert_int_equal(fake.interrupts_taken, 1);
     assert_int_equal(fake.host_event_calls, 1);
-    assert_int_equal(fake.vcpu.history[1].rip, 0x1000);
+    assert_int_equal(trace_record(&fake.vcpu.trace, 0)->rip, 0x1000);
     assert_int_equal(fake.stop_requests, 2); /* what came in may have touched a device */
 }
 

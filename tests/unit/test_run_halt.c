@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -41,7 +41,7 @@ static void hlt_sleeps_until_an_interrupt(void **state)
     assert_int_equal(fake.sleeps, 1);
     assert_true(fake.slept_until == UINT64_MAX);
     assert_int_equal(fake.entry[1].inject.type, VEVENT_IRQ);
-    assert_int_equal(fake.vcpu.history[1].rip, 0x1001);
+    assert_int_equal(trace_record(&fake.vcpu.trace, 1)->rip, 0x1001);
 }
 
 static void hlt_with_a_deliverable_irq_does_not_sleep(void **state)
@@ -238,7 +238,7 @@ static void a_deadline_exit_advances_the_devices_and_arms_the_next(void **state)
     assert_int_equal(fake.advances, 1);
     assert_int_equal(fake.advanced_to, 6000);
     assert_in_range(fake.entry[1].deadline_tsc, 1101000, 1101001);
-    assert_int_equal(fake.vcpu.history[1].rip, 0x1000);
+    assert_int_equal(trace_record(&fake.vcpu.trace, 1)->rip, 0x1000);
 }
 
 static void a_deadline_exit_that_came_early_is_armed_again(void **state)

@@ -91,8 +91,7 @@ multiboot2_entry:
         cmp     ecx, 4 * 512
         jb      .directory
 
-        mov     eax, cr4
-        or      eax, CR4_PAE
+        mov     eax, CR4_PAE            ; and nothing of UEFI firmware's: LA57 would ask for a PML5
         mov     cr4, eax
         mov     eax, pml4
         mov     cr3, eax

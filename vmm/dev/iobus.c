@@ -148,6 +148,14 @@ void iobus_write(struct iobus *bus, uint64_t address, unsigned size, uint64_t va
         bus->bad_accesses++;
 }
 
+RARE const char *iobus_device(const struct iobus *bus, uint64_t address)
+{
+    const struct iobus_range *range = &bus->range[iobus_search(bus, address)];
+    if (range == &bus->range[bus->range_count] || !iobus_holds(range, address, 1))
+        return NULL;
+    return range->ops->name;
+}
+
 bool iobus_claims(const struct iobus *bus, uint64_t address)
 {
     unsigned at = iobus_search(bus, address);

@@ -46,6 +46,9 @@ void iobus_write(struct iobus *bus, uint64_t address, unsigned size, uint64_t va
 /* Whether any range covers the address. */
 bool iobus_claims(const struct iobus *bus, uint64_t address);
 
+/* The name of the device that answers there; NULL for none. */
+const char *iobus_device(const struct iobus *bus, uint64_t address);
+
 /* A line of a bus's statistics: how many accesses there were at an address. A range of more than
  * IOBUS_COUNTERS bytes has one for each 2, 4, 8, ... bytes, by the first of them. */
 struct iobus_traffic {

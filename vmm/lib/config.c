@@ -13,7 +13,8 @@ enum seen {
     SEEN_MEMORY = 16,
     SEEN_LOG = 32,
     SEEN_KEYBOARD = 64,
-    SEEN_SCREEN = 128
+    SEEN_SCREEN = 128,
+    SEEN_TRACE = 256
 };
 
 #define SCREEN_DEFAULT_WIDTH  1024
@@ -153,6 +154,15 @@ static bool take_keyboard(struct parse *p, const char *value)
     return FAIL(p, "the keyboard \"%.40s\" is none of console, ps2, both", value);
 }
 
+static bool take_trace(struct parse *p, const char *value)
+{
+    static const char *const names[] = {"off", "on"};
+
+    if (take_name(value, names, ARRAY_SIZE(names), &p->config->trace))
+        return true;
+    return FAIL(p, "trace \"%.40s\" is neither on nor off", value);
+}
+
 /* The number there; one of more than `most` stays more than that, however long. */
 static unsigned take_size(const char **at, unsigned most)
 {
@@ -257,7 +267,9 @@ static bool take_entry(void *ctx, const char *section, const char *key, const ch
         return once(p, SEEN_KEYBOARD, key) && take_keyboard(p, value);
     if (str_eq(key, "screen"))
         return once(p, SEEN_SCREEN, key) && take_screen(p, value);
-    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log, keyboard and screen", key);
+    if (str_eq(key, "trace"))
+        return once(p, SEEN_TRACE, key) && take_trace(p, value);
+    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log, keyboard, screen and trace", key);
 }
 
 bool config_parse(const char *text, size_t size, struct config *config, struct ini_error *error)

@@ -28,6 +28,7 @@ struct config {
     /* The "[pxhv]" section. */
     int log_level; /* enum log_level; key "log" = error|warn|info|debug */
     int keyboard;  /* 0, 1, 2: key "keyboard" = console|ps2|both */
+    int trace;     /* 0, 1: key "trace" = off|on */
     /* "[pxhv]", key "screen": the framebuffer to ask the firmware for. 0 x 0: none, "text". */
     uint16_t screen_width;
     uint16_t screen_height;

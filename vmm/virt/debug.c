@@ -66,9 +66,11 @@ static void stand_still(struct vcpu *vcpu)
     debug->next = (struct vdebug_stop){.reason = VDEBUG_RUNNING};
     debug->how = VDEBUG_CONTINUE;
     uint64_t begun = vcpu->host->tsc();
+    account_leave(&vcpu->account, ACCOUNT_STOPPED, begun);
     if (vcpu->hooks.debug_stopped)
         vcpu->hooks.debug_stopped(vcpu->hooks.ctx);
     uint64_t passed = vcpu->host->tsc() - begun;
+    account_return(&vcpu->account, begun + passed);
     uint64_t offset = vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
     vcpu->backend->reg_set(vcpu, VREG_TSC_OFFSET, offset - passed);
     vcpu->clock.tsc_base += passed;

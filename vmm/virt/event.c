@@ -125,8 +125,8 @@ void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted)
 /* True when the guest has done nothing but take exceptions for far too long. */
 static bool event_loops(struct vcpu *vcpu, const struct vexit *exit)
 {
-    bool in_a_row = vcpu->nested_fault_exit + 1 == vcpu->history_next;
-    vcpu->nested_fault_exit = vcpu->history_next;
+    bool in_a_row = vcpu->nested_fault_exit + 1 == vcpu->exits;
+    vcpu->nested_fault_exit = vcpu->exits;
     if (exit->interrupted.type != VEVENT_EXCEPTION || !in_a_row)
         vcpu->nested_faults = 0;
     return ++vcpu->nested_faults > EVENT_LOOP_LIMIT;
@@ -158,7 +158,7 @@ enum exit_action inject_debug(struct vcpu *vcpu, uint64_t causes)
 enum exit_action event_exception(struct vcpu *vcpu, struct vexit *exit)
 {
     const struct vevent *event = &exit->exception;
-    history_detail(vcpu, event->vector);
+    exit_detail(exit, event->vector);
     if (event->vector == X86_MC) {
         vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT,
                   "the host reported a machine check while the guest ran: check its hardware");

@@ -28,11 +28,11 @@ static enum exit_action host_irq_exit(struct vcpu *vcpu, struct vexit *exit)
 
 static enum exit_action host_nmi_exit(struct vcpu *vcpu, struct vexit *exit)
 {
+    (void)vcpu;
     (void)exit;
     static uint64_t count;
     if (log_ratelimit(&count, 4))
-        log_warn("NMI on the host (number %llu), ignored",
-                 (unsigned long long)vcpu->exit_count[VEXIT_HOST_NMI]);
+        log_warn("NMI on the host (number %llu), ignored", (unsigned long long)count);
     return EXIT_RETRY;
 }
 
@@ -62,10 +62,11 @@ static enum exit_action window_exit(struct vcpu *vcpu, struct vexit *exit)
 
 static enum exit_action init_exit(struct vcpu *vcpu, struct vexit *exit)
 {
+    (void)vcpu;
     static uint64_t count;
     if (log_ratelimit(&count, 4))
         log_warn("%s on the host (number %llu), ignored", vexit_kind_name(exit->kind),
-                 (unsigned long long)vcpu->exit_count[exit->kind]);
+                 (unsigned long long)count);
     return EXIT_RETRY;
 }
 
@@ -135,13 +136,14 @@ static enum exit_action hypercall_exit(struct vcpu *vcpu, struct vexit *exit)
 
 static enum exit_action npf_exit(struct vcpu *vcpu, struct vexit *exit)
 {
-    history_detail(vcpu, exit->npf.gpa);
+    exit_detail(exit, exit->npf.gpa);
+    account_detail(&vcpu->account, VEXIT_NPF, exit->npf.gpa / PAGE_SIZE);
     return mmio_emulate(vcpu, exit);
 }
 
 static enum exit_action npf_misconfig_exit(struct vcpu *vcpu, struct vexit *exit)
 {
-    history_detail(vcpu, exit->npf.gpa);
+    exit_detail(exit, exit->npf.gpa);
     vcpu_stop(vcpu, VM_STOP_UNKNOWN_EXIT,
               "nested page tables are misconfigured at guest address 0x%llx",
               (unsigned long long)exit->npf.gpa);
@@ -242,6 +244,15 @@ static uint64_t wrap_rip(struct vcpu *vcpu, uint64_t rip)
     }
 }
 
+/* Apart, so that an instruction without it pays for no more than the question. */
+static __attribute__((noinline)) void finish_flags(struct vcpu *vcpu)
+{
+    vcpu->rflags &= ~X86_RFLAGS_RF;
+    if (vcpu->rflags & X86_RFLAGS_TF)
+        vcpu->backend->reg_set(vcpu, VREG_PENDING_DB,
+                               vcpu->backend->reg_get(vcpu, VREG_PENDING_DB) | X86_DR6_BS);
+}
+
 static inline void finish_insn(struct vcpu *vcpu, unsigned length)
 {
     uint64_t rip = vcpu->rip + length;
@@ -249,12 +260,8 @@ static inline void finish_insn(struct vcpu *vcpu, unsigned length)
         rip = wrap_rip(vcpu, rip);
     vcpu->rip = rip;
     vcpu->int_shadow = 0;
-    if (vcpu->rflags & (X86_RFLAGS_RF | X86_RFLAGS_TF)) {
-        vcpu->rflags &= ~X86_RFLAGS_RF;
-        if (vcpu->rflags & X86_RFLAGS_TF)
-            vcpu->backend->reg_set(vcpu, VREG_PENDING_DB,
-                                   vcpu->backend->reg_get(vcpu, VREG_PENDING_DB) | X86_DR6_BS);
-    }
+    if (vcpu->rflags & (X86_RFLAGS_RF | X86_RFLAGS_TF))
+        finish_flags(vcpu);
 }
 
 void exit_finish_insn(struct vcpu *vcpu, unsigned length)
@@ -262,33 +269,28 @@ void exit_finish_insn(struct vcpu *vcpu, unsigned length)
     finish_insn(vcpu, length);
 }
 
-/* One move copies both into the history. */
-_Static_assert(offsetof(struct vexit, raw_reason) - offsetof(struct vexit, kind) == 4 &&
-                   offsetof(struct vcpu_history_entry, raw_reason) -
-                           offsetof(struct vcpu_history_entry, kind) ==
-                       4,
-               "kind and raw reason lie side by side");
+/* --- the round trip --------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) enum exit_action decide(struct vcpu *vcpu,
                                                                      struct vexit *exit)
 {
-    if ((unsigned)exit->kind >= VEXIT_KIND_COUNT)
-        exit->kind = VEXIT_UNKNOWN;
-    vcpu->exit_count[exit->kind]++;
-    struct vcpu_history_entry *entry = &vcpu->history[vcpu->history_next++ % VCPU_HISTORY];
-    entry->rip = vcpu->rip;
-    entry->detail = exit->raw_qualification;
-    memcpy(&entry->kind, &exit->kind, sizeof(entry->kind) + sizeof(entry->raw_reason));
+    uint64_t entered = vcpu->entered_tsc, exited = vcpu->exited_tsc;
+    enum vexit_kind kind = exit->kind;
+    exit->entered_tsc = entered;
+    exit->exited_tsc = exited;
+    vcpu->exits++;
+    account_exit(&vcpu->account, kind, entered, exited);
 
     if (exit->interrupted.type != VEVENT_NONE)
         event_requeue(vcpu, &exit->interrupted);
     /* Before the handler: its work may not be done twice, and may change how code is fetched. */
-    if (exit->insn_len == 0 && kinds[exit->kind].needs_insn) {
+    if (exit->insn_len == 0 && kinds[kind].needs_insn) {
         enum exit_action action = insn_complete(vcpu, exit);
         if (action != EXIT_ADVANCE)
             return action;
+        kind = exit->kind;
     }
-    enum exit_action action = kinds[exit->kind].handler(vcpu, exit);
+    enum exit_action action = kinds[kind].handler(vcpu, exit);
     if (action == EXIT_ADVANCE)
         finish_insn(vcpu, exit->insn_len);
     return action;
@@ -302,4 +304,16 @@ void exit_handle(struct vcpu *vcpu, struct vexit *exit)
 enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit)
 {
     return decide(vcpu, exit);
+}
+
+void exit_loop(struct vcpu *vcpu)
+{
+    struct vexit *exit = vcpu->trace.next;
+    do {
+        vcpu->backend->run(vcpu, exit);
+        vcpu->trace.next = exit + 1;
+        decide(vcpu, exit);
+        if (__builtin_expect(++exit == vcpu->trace.end, 0))
+            exit = trace_turn(vcpu);
+    } while (vcpu->attention == 0);
 }

@@ -59,10 +59,10 @@ void debug_step_round(struct vcpu *vcpu);
  * guest's stays in exit->exception_address. */
 bool debug_exception(struct vcpu *vcpu, struct vexit *exit);
 
-/* The history entry of the current exit, for a handler that knows a better detail. */
-static inline void history_detail(struct vcpu *vcpu, uint64_t detail)
+/* What the exit was about, for the record. */
+static inline void exit_detail(struct vexit *exit, uint64_t detail)
 {
-    vcpu->history[(vcpu->history_next - 1) % VCPU_HISTORY].detail = detail;
+    exit->raw_qualification = detail;
 }
 
 /* Guest TSC: what RDTSC gives in the guest. */

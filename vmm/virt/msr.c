@@ -428,9 +428,9 @@ static enum exit_action refuse(struct vcpu *vcpu, const char *verb)
 
 enum exit_action msr_read_exit(struct vcpu *vcpu, struct vexit *exit)
 {
-    (void)exit;
     uint64_t value;
-    history_detail(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX]);
+    exit_detail(exit, (uint32_t)vcpu->gpr[VGPR_RCX]);
+    account_detail(&vcpu->account, VEXIT_RDMSR, (uint32_t)vcpu->gpr[VGPR_RCX]);
     if (!msr_guest_read(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX], &value))
         return refuse(vcpu, "read");
     vcpu->gpr[VGPR_RAX] = (uint32_t)value;
@@ -440,9 +440,9 @@ enum exit_action msr_read_exit(struct vcpu *vcpu, struct vexit *exit)
 
 enum exit_action msr_write_exit(struct vcpu *vcpu, struct vexit *exit)
 {
-    (void)exit;
     uint64_t value = vcpu->gpr[VGPR_RDX] << 32 | (uint32_t)vcpu->gpr[VGPR_RAX];
-    history_detail(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX]);
+    exit_detail(exit, (uint32_t)vcpu->gpr[VGPR_RCX]);
+    account_detail(&vcpu->account, VEXIT_WRMSR, (uint32_t)vcpu->gpr[VGPR_RCX]);
     if (!msr_guest_write(vcpu, (uint32_t)vcpu->gpr[VGPR_RCX], value))
         return refuse(vcpu, "write");
     return EXIT_ADVANCE;

@@ -239,6 +239,7 @@ static __attribute__((noinline)) enum exit_action string(struct vcpu *vcpu,
 enum exit_action pio_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     const struct vexit_pio *pio = &exit->pio;
-    history_detail(vcpu, pio->port);
+    exit_detail(exit, pio->port);
+    account_detail(&vcpu->account, VEXIT_PIO, pio->port);
     return pio->string ? string(vcpu, pio) : single(vcpu, pio);
 }

@@ -136,7 +136,9 @@ static void run_sleep(struct vcpu *vcpu)
     vcpu->devices_touched = true;
     if (run_deadline_due(vcpu))
         return;
+    account_leave(&vcpu->account, ACCOUNT_ASLEEP, vcpu->host->tsc());
     vcpu->host->sleep_until(vcpu->deadline_tsc);
+    account_return(&vcpu->account, vcpu->host->tsc());
     vcpu->hooks.host_events(vcpu->hooks.ctx);
 }
 
@@ -165,12 +167,11 @@ static bool run_attend(struct vcpu *vcpu)
 
 enum vm_stop vcpu_run(struct vcpu *vcpu)
 {
-    struct vexit exit;
+    account_begin(&vcpu->account, vcpu->host->tsc());
     vcpu->devices_touched = true; /* the first deadline has to be armed */
-    while (vcpu->attention == 0 || run_attend(vcpu)) {
-        vcpu->backend->run(vcpu, &exit);
-        exit_handle(vcpu, &exit);
-    }
+    while (vcpu->attention == 0 || run_attend(vcpu))
+        exit_loop(vcpu);
     vcpu->backend->park(vcpu);
+    account_end(&vcpu->account, vcpu->host->tsc());
     return vcpu->stop;
 }

@@ -310,7 +310,7 @@ enum exit_action task_switch_exit(struct vcpu *vcpu, struct vexit *exit)
     struct task_descriptor descriptor;
     struct vseg old, new;
     task.ext = external(&task, &exit->interrupted);
-    history_detail(vcpu, task.selector);
+    exit_detail(exit, task.selector);
     /* Real mode has no tasks and long mode faults instead: the CPU doesn't report one there. */
     if (!(backend->reg_get(vcpu, VREG_CR0) & X86_CR0_PE) ||
         (backend->reg_get(vcpu, VREG_EFER) & X86_EFER_LMA)) {

@@ -12,6 +12,9 @@
 bool vcpu_create(struct vcpu *vcpu, const struct backend *backend, struct frame_source *frames)
 {
     vcpu->backend = backend;
+    account_init(&vcpu->account);
+    timeline_init(&vcpu->timeline, vcpu->facts->tsc_hz);
+    trace_init(&vcpu->trace);
     return backend->vcpu_init(vcpu, frames);
 }
 
@@ -119,23 +122,13 @@ static void report_segments(struct vcpu *vcpu)
 
 static void report_history(const struct vcpu *vcpu)
 {
-    uint32_t count = vcpu->history_next < REPORT_EXITS ? vcpu->history_next : REPORT_EXITS;
+    unsigned count = (unsigned)min_u64(trace_count(&vcpu->trace), REPORT_EXITS);
     log_raw("last %u exits, oldest first:\n", count);
-    for (uint32_t i = vcpu->history_next - count; i != vcpu->history_next; i++) {
-        const struct vcpu_history_entry *entry = &vcpu->history[i % VCPU_HISTORY];
-        log_raw("  RIP %016llx  %s (reason 0x%x)  detail %llx\n", (unsigned long long)entry->rip,
-                vexit_kind_name((enum vexit_kind)entry->kind), entry->raw_reason,
-                (unsigned long long)entry->detail);
-    }
-}
-
-void vcpu_report_exits(const struct vcpu *vcpu)
-{
-    log_raw("exits by kind:\n");
-    for (unsigned i = 0; i < VEXIT_KIND_COUNT; i++) {
-        if (vcpu->exit_count[i])
-            log_raw("  %10llu  %s\n", (unsigned long long)vcpu->exit_count[i],
-                    vexit_kind_name((enum vexit_kind)i));
+    while (count--) {
+        const struct vexit *exit = trace_record(&vcpu->trace, count);
+        log_raw("  RIP %016llx  %s (reason 0x%x)  detail %llx\n", (unsigned long long)exit->rip,
+                vexit_kind_name(exit->kind), exit->raw_reason,
+                (unsigned long long)exit->raw_qualification);
     }
 }
 

@@ -7,7 +7,10 @@
 #define VIRT_VCPU_H
 
 #include "lib/clock.h"
+#include "virt/account.h"
 #include "virt/debug.h"
+#include "virt/timeline.h"
+#include "virt/trace.h"
 
 /* Indices as the instruction encoding numbers them. */
 enum vgpr {
@@ -90,15 +93,6 @@ struct host_ops {
     void (*sleep_until)(uint64_t tsc_deadline);
 };
 
-#define VCPU_HISTORY 64 /* a power of two */
-
-struct vcpu_history_entry {
-    uint64_t rip;
-    uint64_t detail; /* GPA, port, MSR, vector; else the hardware's qualification */
-    uint32_t kind;
-    uint32_t raw_reason;
-};
-
 #define VCPU_CPUID_BASIC    0x17 /* leaves 0 to 16h */
 #define VCPU_CPUID_EXTENDED 0x22 /* leaves 80000000h to 80000021h */
 #define VCPU_CPUID_CACHES   8
@@ -131,6 +125,7 @@ struct vcpu {
      * handlers may need it as an operand or a stack: memory, control and debug registers,
      * exceptions, task switches. A report asks for VREG_RSP. */
     uint64_t gpr[16];
+    uint64_t entered_tsc, exited_tsc; /* of the newest entry and exit: virt/stamp.inc */
     uint64_t rip;
     uint64_t rflags;
     uint32_t int_shadow; /* nonzero while STI or MOV SS holds interrupts off; write 0 to end it */
@@ -164,7 +159,7 @@ struct vcpu {
     uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
     bool deadline_served;   /* one has just passed: the next is to leave the guest some time */
     uint32_t nested_faults; /* exceptions in a row that met an exception's delivery */
-    uint32_t nested_fault_exit;
+    uint64_t nested_fault_exit;
 
     /* Guest-visible state that no backend register holds. */
     uint64_t xcr0; /* as XSETBV exits and CPUID's leaf Dh saw it */
@@ -179,14 +174,19 @@ struct vcpu {
     enum vm_stop stop;
     char stop_reason[160]; /* one line that says what the guest did */
     uint64_t entry_error;  /* of the entry that failed; 0 otherwise */
-    uint64_t exit_count[VEXIT_KIND_COUNT];
-    uint32_t history_next;
-    struct vcpu_history_entry history[VCPU_HISTORY];
+    uint64_t exits;        /* all that there were */
+    struct account account;
+    struct timeline timeline;
+    struct trace trace;
     struct vdebug debug;
     struct insn_hint insn_hint[8];
     gva_t insn_mismatch; /* insn.c: RIP + 1 where the bytes weren't what the exit said; 0: none */
 
     _Alignas(64) uint8_t backend_state[VCPU_BACKEND_STATE_SIZE];
 };
+
+_Static_assert(offsetof(struct vcpu, entered_tsc) == 128 &&
+                   offsetof(struct vcpu, exited_tsc) == 136,
+               "as virt/stamp.inc has them");
 
 #endif

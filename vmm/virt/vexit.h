@@ -104,8 +104,10 @@ struct vexit {
     /* 0 where the hardware doesn't tell: then the operands below (cr, dr, lmsw, the source of a
      * task switch) aren't known either, and all of it is read from the instruction's bytes. */
     uint8_t insn_len;
-    struct vevent interrupted;  /* an event whose delivery the exit broke off; NONE usually */
-    uint64_t raw_qualification; /* likewise */
+    struct vevent interrupted; /* an event whose delivery the exit broke off; NONE usually */
+    /* Likewise; a handler that knows better what it was about (port, MSR, address, vector) puts
+     * that here, for the record. */
+    uint64_t raw_qualification;
     union {
         struct vexit_pio pio;
         struct vexit_npf npf;
@@ -128,6 +130,9 @@ struct vexit {
         uint64_t entry_error;
     };
     uint64_t exception_address;
+    /* The record's part: see trace.h. */
+    uint64_t rip;
+    uint64_t entered_tsc, exited_tsc; /* the guest ran from the one to the other */
 };
 
 #endif

@@ -15,11 +15,14 @@ void vcpu_reset(struct vcpu *vcpu);
 const char *vm_stop_name(enum vm_stop stop);
 /* Prints the guest's registers, the last exits and the backend's dump. */
 void vcpu_report(struct vcpu *vcpu);
-/* Prints how many exits of each kind there were. */
-void vcpu_report_exits(const struct vcpu *vcpu);
 /* Ends the guest: first stop wins; the text says what the guest did. */
 void vcpu_stop(struct vcpu *vcpu, enum vm_stop stop, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* --- report.c --------------------------------------------------------------------------------- */
+
+/* Prints how many exits of each kind there were and what they cost, and where the time went. */
+void vcpu_report_exits(const struct vcpu *vcpu);
 
 /* --- run.c ------------------------------------------------------------------------------------ */
 
@@ -37,6 +40,8 @@ enum exit_action {
 
 /* Decides about one exit and moves RIP where that is due. */
 void exit_handle(struct vcpu *vcpu, struct vexit *exit);
+/* Enters the guest and handles its exits until the run loop has something to attend to. */
+void exit_loop(struct vcpu *vcpu);
 /* The same for who wants to know what became of the instruction. */
 enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit);
 const char *vexit_kind_name(enum vexit_kind kind);

@@ -7,6 +7,8 @@
 bits 64
 default rel
 
+%include "virt/stamp.inc"
+
 section .text
 
 ; struct vcpu begins with gpr[16] in instruction-encoding order (virt/vcpu.h)
@@ -22,6 +24,7 @@ svm_enter:
     push r14
     push r15
     push rdi
+    STAMP VCPU_ENTERED_TSC
     sti                         ; with GIF 0: it lets interrupts of the host end the guest's turn
     mov rax, rsi
     mov rcx, GPR(1)
@@ -42,8 +45,9 @@ svm_enter:
     cli
     push rdi
     mov rdi, [rsp + 8]
-    mov GPR(1), rcx
     mov GPR(2), rdx
+    STAMP VCPU_EXITED_TSC       ; the guest's RAX is in the VMCB
+    mov GPR(1), rcx
     mov GPR(3), rbx
     mov GPR(5), rbp
     mov GPR(6), rsi

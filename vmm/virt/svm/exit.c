@@ -144,11 +144,11 @@ static inline void write_hot_state(struct vcpu *vcpu, struct svm_vcpu *state)
     vmcb->control.interrupt_shadow = vcpu->int_shadow;
 }
 
-static inline void read_hot_state(struct vcpu *vcpu, const struct vmcb *vmcb)
+static inline void read_hot_state(struct vcpu *vcpu, const struct vmcb *vmcb, struct vexit *exit)
 {
     vcpu->gpr[VGPR_RAX] = vmcb->save.rax;
     vcpu->gpr[VGPR_RSP] = vmcb->save.rsp;
-    vcpu->rip = vmcb->save.rip;
+    exit->rip = vcpu->rip = vmcb->save.rip;
     vcpu->rflags = vmcb->save.rflags;
     vcpu->int_shadow = vmcb->control.interrupt_shadow & INTERRUPT_SHADOW;
 }
@@ -351,7 +351,7 @@ void svm_run(struct vcpu *vcpu, struct vexit *exit)
     if (!state->guest_live)
         unpark(state);
     svm_enter(vcpu, (hpa_t)vmcb);
-    read_hot_state(vcpu, vmcb);
+    read_hot_state(vcpu, vmcb, exit);
     decode(vcpu, exit, vmcb);
     if (state->nmi_blocked || state->stepping)
         svm_nmi_after_exit(vcpu, exit);

@@ -7,6 +7,8 @@
 bits 64
 default rel
 
+%include "virt/stamp.inc"
+
 section .text
 
 ; struct vcpu begins with gpr[16] in instruction-encoding order (virt/vcpu.h)
@@ -28,6 +30,7 @@ global %1
     push r14
     push r15
     mov SAVED_HOST_RSP, rsp
+    STAMP VCPU_ENTERED_TSC
     mov rax, GPR(0)
     mov rcx, GPR(1)
     mov rdx, GPR(2)
@@ -64,8 +67,9 @@ vmx_exit_point:
     push rdi                    ; into the word of scratch
     mov rdi, [rsp + 8]          ; stack->vcpu
     mov GPR(0), rax
-    mov GPR(1), rcx
     mov GPR(2), rdx
+    STAMP VCPU_EXITED_TSC
+    mov GPR(1), rcx
     mov GPR(3), rbx
     mov GPR(5), rbp
     mov GPR(6), rsi

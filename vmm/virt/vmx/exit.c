@@ -15,7 +15,7 @@
  * VMM's own that it misses are bounded by a new reckoning after so many exits, and after every exit
  * that may have taken long. Nor does a short exit's handler touch RSP.
  */
-#define TRUST 16u
+#define TRUST 16
 
 /* --- entry ------------------------------------------------------------------------------------ */
 
@@ -68,11 +68,11 @@ static inline void write_changes(struct vcpu *vcpu, struct vmx_vcpu *state)
         vmwrite(VMCS_GUEST_RFLAGS, vcpu->rflags);
     if (vcpu->inject.type != VEVENT_NONE)
         write_inject(vcpu);
-    if ((state->interruptibility & INTERRUPTIBILITY_SHADOW) != vcpu->int_shadow)
+    if ((state->interruptibility ^ vcpu->int_shadow) & INTERRUPTIBILITY_SHADOW)
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
                 (state->interruptibility & ~INTERRUPTIBILITY_SHADOW) | vcpu->int_shadow);
-    /* Counts down in memory; the borrow, which arm_deadline() mends, says that none is left. */
-    if (!__builtin_sub_overflow(state->trust, 1u, &state->trust))
+    /* Counts down in memory; below 0, which arm_deadline() mends, none is left. */
+    if (--state->trust >= 0)
         return;
     if (vcpu->gpr[VGPR_RSP] != state->loaded_rsp) {
         state->loaded_rsp = vcpu->gpr[VGPR_RSP]; /* not every exit reads it anew */
@@ -82,11 +82,11 @@ static inline void write_changes(struct vcpu *vcpu, struct vmx_vcpu *state)
 }
 
 /* What the VMCS holds now, for write_changes() to compare with. */
-static inline void read_hot_state(struct vcpu *vcpu, struct vmx_vcpu *state)
+static inline void read_hot_state(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexit *exit)
 {
     state->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
     vcpu->int_shadow = state->interruptibility & INTERRUPTIBILITY_SHADOW;
-    vcpu->rip = vmread(VMCS_GUEST_RIP);
+    exit->rip = vcpu->rip = vmread(VMCS_GUEST_RIP);
     state->loaded_rflags = vcpu->rflags = vmread(VMCS_GUEST_RFLAGS);
 }
 
@@ -337,9 +337,11 @@ void vmx_run(struct vcpu *vcpu, struct vexit *exit)
         uint64_t error = failure == 2 ? vmread(VMCS_INSTRUCTION_ERROR) : UINT64_MAX;
         *exit =
             (struct vexit){.kind = VEXIT_ENTRY_FAILED, .raw_reason = error, .entry_error = error};
+        exit->rip = vcpu->rip;
+        vcpu->exited_tsc = vcpu->entered_tsc;
         return;
     }
-    read_hot_state(vcpu, state);
+    read_hot_state(vcpu, state, exit);
     decode(vcpu, state, exit);
     if (exit->kind != VEXIT_ENTRY_FAILED) /* the launch state changes by success alone */
         state->enter = vmx_resume;

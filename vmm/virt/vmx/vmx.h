@@ -44,7 +44,7 @@ struct vmx_vcpu {
     uint64_t loaded_rsp, loaded_rflags;
     uint32_t interruptibility;
     struct vmx_exit_stack exit_stack;
-    uint32_t trust; /* so many more entries may go on with timer and RSP as the exit left them */
+    int32_t trust; /* so many more entries may go on with timer and RSP as the exit left them */
     uint32_t cpu_controls, entry_controls;
     bool wants_window[2]; /* by enum vwindow */
     uint64_t cr0_mask, cr4_mask;

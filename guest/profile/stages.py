@@ -1,0 +1,168 @@
+"""What one exit costs, stage by stage, in instructions of this very build: the emulator's debugger
+steps through the VMM from behind the guest's last instruction to the next entry, and the debug
+information says of each instruction which function it came from, inlined ones included."""
+
+import collections
+import os
+import re
+import subprocess
+
+import rsp
+
+MOST_STEPS = 20_000
+MOST_EXITS = 120
+
+# Stages in the order of an exit's way. A function belongs to the first that knows it, or else its
+# file does.
+STAGES = (
+    ("stub", "Entry stub", "saves the guest's registers and takes the time"),
+    ("decode", "Decode", "reads the CPU's report and puts it into neutral words"),
+    ("account", "Account", "counts the exit and keeps it in the ring"),
+    ("decide", "Decide", "the handler for this kind of exit; moves RIP"),
+    ("device", "Device", "the bus finds the device, the device answers"),
+    ("inject", "Inject", "looks for interrupts and deadlines, queues what is due"),
+    ("resume", "Resume", "writes back what changed, loads registers, enters the guest"),
+)
+
+FUNCTIONS = {
+    "account_exit": "account", "account_charge": "account", "account_detail": "account",
+    "account_hash": "account", "account_key": "account", "account_find": "account",
+    "write_hot_state": "resume", "write_changes": "resume", "unpark": "resume",
+    "write_inject": "resume", "arm_deadline": "resume", "take_flush": "resume",
+    "clgi": "resume", "vmload": "resume", "pic8259_ack": "inject", "irq_ack": "inject",
+}
+FILES = (
+    ("virt/trace.", "account"), ("virt/account.", "account"), ("virt/timeline.", "account"),
+    ("virt/run.c", "inject"), ("virt/vmx/", "decode"), ("virt/svm/", "decode"),
+    ("dev/", "device"), ("pc/", "device"), ("hw/", "device"), ("term/", "device"),
+    ("vm_console.c", "device"), ("virt/", "decide"),
+)
+
+
+def stage_of(function, path):
+    if function in FUNCTIONS:
+        return FUNCTIONS[function]
+    return next((stage for part, stage in FILES if part in path), "device")
+
+
+def run(*command, text=None):
+    return subprocess.run(command, check=True, capture_output=True, text=True, input=text).stdout
+
+
+class Vmm:
+    """What is known of the VMM's addresses."""
+
+    def __init__(self, elf):
+        self.elf = elf
+        self.symbols = {}
+        for line in run("nm", elf).splitlines():
+            address, _, name = line.split()
+            self.symbols[name] = int(address, 16)
+        self._places = {}
+
+    def entry_and_exit(self, vendor):
+        """Where the guest is entered, and the first instruction of the VMM behind it."""
+        if vendor == "VT-x":
+            names = ("vmx_resume", "vmresume"), self.symbols["vmx_exit_point"]
+        else:
+            names = ("svm_enter", "vmrun"), None
+        (function, mnemonic), behind = names
+        lines = run("objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}", self.elf)
+        found = re.search(rf"^ *([0-9a-f]+):\s+{mnemonic}.*\n *([0-9a-f]+):", lines, re.M)
+        return int(found[1], 16), behind or int(found[2], 16)
+
+    def places(self, addresses):
+        """For each address the innermost function and its file."""
+        new = sorted(set(addresses) - set(self._places))
+        if new:
+            out = run("addr2line", "-afi", "-e", self.elf, text="".join(f"{a:#x}\n" for a in new))
+            for block in re.split(r"^(?=0x)", out, flags=re.M)[1:]:
+                lines = block.splitlines()
+                self._places[int(lines[0], 16)] = (lines[1], lines[2].split(":")[0])
+        return [self._places[address] for address in addresses]
+
+
+def by_stage(vmm, vendor, path):
+    """A list of (stage, instructions, functions by how many of them are theirs)."""
+    counts = {key: collections.Counter() for key, _, _ in STAGES}
+    entry = {"VT-x": "vmx_resume", "AMD-V": "svm_enter"}[vendor]
+    returned = False  # from the stub that came out of the guest
+    for address, (function, file) in zip(path, vmm.places(path)):
+        if file.endswith(".asm"):
+            stage = "resume" if returned else "stub"
+            function = entry if returned else {"VT-x": "vmx_exit_point"}.get(vendor, entry)
+        else:
+            returned = True
+            stage = stage_of(function, file)
+        where = file.split("vmm/")[-1]
+        counts[stage][function, where] += 1
+    return [{"stage": key, "name": name, "what": what, "instructions": sum(counts[key].values()),
+             "functions": [{"function": function, "file": file, "instructions": number}
+                           for (function, file), number in counts[key].most_common()]}
+            for key, name, what in STAGES]
+
+
+def names_of(vmm, path):
+    return {function for function, _ in vmm.places(path)}
+
+
+# The exits that are shown: what, and the functions that are on its way and not on it.
+SHOWN = (
+    ("A read of a device's register",
+     "The guest asks COM1, its serial port, whether the next character may be sent.",
+     {"single", "uart16550_read"}, {"run_attend", "irq_ack", "isr_common"}),
+    ("An exit that ends in an interrupt",
+     "Something has happened outside, and the guest gets an interrupt for it.",
+     {"run_inject_irq", "pic8259_ack"}, set()),
+)
+
+
+def choose(vmm, vendor, paths):
+    """Of each kind that is to be shown, the shortest exit that was met."""
+    result = []
+    for title, text, with_these, without in SHOWN:
+        fitting = [path for path in paths
+                   if with_these <= names_of(vmm, path) and not without & names_of(vmm, path)]
+        if fitting:
+            path = min(fitting, key=len)
+            result.append({"title": title, "text": text, "instructions": len(path),
+                           "stages": by_stage(vmm, vendor, path)})
+    return result
+
+
+def enough(vmm, paths):
+    return all(any(with_these <= names_of(vmm, path) and not without & names_of(vmm, path)
+                   for path in paths) for _, _, with_these, without in SHOWN)
+
+
+# --- QEMU: its stub for GDB -----------------------------------------------------------------------
+
+def rip_of(link):
+    return int.from_bytes(bytes.fromhex(link.ask("p10").decode()), "little")
+
+
+def breakpoint_at(link, packet, address):
+    if link.ask(f"{packet}1,{address:x},1") != b"OK":
+        raise ConnectionError("QEMU's stub takes no breakpoint")
+
+
+def step_qemu(vmm, connection, poke):
+    """The ways of some exits of a QEMU whose stub this is; `poke` makes the guest do something."""
+    entry, behind = vmm.entry_and_exit("AMD-V")
+    link = rsp.Link(connection)
+    # QEMU reads single registers only for a debugger that has asked which there are.
+    link.ask("qSupported:xmlRegisters=i386")
+    link.ask("qXfer:features:read:target.xml:0,ffb")
+    poke()
+    paths = []
+    while len(paths) < MOST_EXITS and not enough(vmm, paths):
+        breakpoint_at(link, "Z", behind)
+        link.ask("c")
+        breakpoint_at(link, "z", behind)  # a step from it would stop at it
+        path = [rip_of(link)]
+        while path[-1] != entry and len(path) < MOST_STEPS:
+            link.ask("s")
+            path.append(rip_of(link))
+        paths.append(path)
+    link.ask("D")
+    return paths
