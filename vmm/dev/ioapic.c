@@ -35,18 +35,22 @@ static bool pin_send(struct ioapic *ioapic, unsigned pin)
     return true;
 }
 
-/* Sends what level-triggered inputs ask for: one request is under way at a time, and remote IRR
+/* Sends what a level-triggered input asks for: one request is under way at a time, and remote IRR
  * tells of it. */
+static void sync_pin(struct ioapic *ioapic, unsigned pin)
+{
+    uint64_t *entry = &ioapic->redirection[pin];
+    if (!pin_is_level(ioapic, pin))
+        *entry &= ~(uint64_t)IOAPIC_RTE_REMOTE_IRR;
+    else if (!(*entry & (IOAPIC_RTE_REMOTE_IRR | IOAPIC_RTE_MASKED)) && pin_asserted(ioapic, pin) &&
+             pin_send(ioapic, pin))
+        *entry |= IOAPIC_RTE_REMOTE_IRR;
+}
+
 static void ioapic_sync(struct ioapic *ioapic)
 {
-    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
-        uint64_t *entry = &ioapic->redirection[pin];
-        if (!pin_is_level(ioapic, pin))
-            *entry &= ~(uint64_t)IOAPIC_RTE_REMOTE_IRR;
-        else if (!(*entry & (IOAPIC_RTE_REMOTE_IRR | IOAPIC_RTE_MASKED)) &&
-                 pin_asserted(ioapic, pin) && pin_send(ioapic, pin))
-            *entry |= IOAPIC_RTE_REMOTE_IRR;
-    }
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
+        sync_pin(ioapic, pin);
 }
 
 void ioapic_set_irq(void *dev, unsigned pin, bool high)
@@ -58,7 +62,7 @@ void ioapic_set_irq(void *dev, unsigned pin, bool high)
     if (!pin_is_level(ioapic, pin) && pin_asserted(ioapic, pin) &&
         !(ioapic->redirection[pin] & IOAPIC_RTE_MASKED))
         pin_send(ioapic, pin);
-    ioapic_sync(ioapic);
+    sync_pin(ioapic, pin);
 }
 
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)

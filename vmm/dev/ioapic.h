@@ -6,7 +6,7 @@
  * end of interrupt by the local APICs' broadcast or by the EOI register.
  *
  * Details that matter: an edge on a masked input is lost, as the data sheet has it. A level that a
- * local APIC refused is tried again whenever the I/O APIC is touched; remote IRR is set by the
+ * local APIC refused is tried again at the next access; remote IRR is set by the
  * local APIC's acceptance. Changing an entry to edge clears its remote IRR, which is how kernels
  * got rid of one before there was an EOI register.
  *
@@ -22,7 +22,8 @@
 #include "dev/apic_message.h"
 #include "dev/dev.h"
 
-#define IOAPIC_PINS 24u
+#define IOAPIC_PINS      24u
+#define IOAPIC_PAGE_SIZE 0x1000u
 
 struct ioapic {
     /* Connections. */

@@ -3,10 +3,9 @@
 #define DEV_IOAPIC_REGS_H
 
 /* Offsets in its page. */
-#define IOAPIC_REGSEL    0x00u /* RW 7-0: which register IOWIN shows */
-#define IOAPIC_WIN       0x10u /* RW */
-#define IOAPIC_EOI       0x40u /* WO 7-0 vector: version 20h has it */
-#define IOAPIC_PAGE_SIZE 0x1000u
+#define IOAPIC_REGSEL 0x00u /* RW 7-0: which register IOWIN shows */
+#define IOAPIC_WIN    0x10u /* RW */
+#define IOAPIC_EOI    0x40u /* WO 7-0 vector: version 20h has it */
 
 /* What REGSEL selects. */
 #define IOAPIC_ID          0x00u /* RW 27-24 */

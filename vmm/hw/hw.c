@@ -84,7 +84,7 @@ void hw_init(const struct boot_info *info)
     acpi_init(info);
     time_init();
     pic_init();
-    lapic_init();
+    hw_lapic_init();
     serial_irq_init();
     keyboard_init();
     console_init();

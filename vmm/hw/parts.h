@@ -66,7 +66,7 @@ void mtrr_init(void);
 void pic_init(void);
 void irq_dispatch(uint8_t vector);
 /* Needs time_tsc_hz(). */
-void lapic_init(void);
+void hw_lapic_init(void);
 void lapic_eoi(void);
 
 /* --- time.c, acpi.c --------------------------------------------------------------------------- */

@@ -19,6 +19,8 @@ exit_handler event_exception;  /* event.c: an intercepted exception */
 void cpuid_build(struct vcpu *vcpu);
 /* Brings the bits that follow CR4 and XCR0 up to date. */
 void cpuid_update(struct vcpu *vcpu, uint64_t cr4);
+/* The bits that follow IA32_APIC_BASE. */
+void cpuid_show_apic(struct vcpu *vcpu, bool enabled);
 
 /* The bits that a guest may set: what the CPU knows and CPUID offers. */
 uint64_t cr4_guest_allowed(const struct vcpu *vcpu);
@@ -42,12 +44,6 @@ void exit_finish_insn(struct vcpu *vcpu, unsigned length);
 static inline void history_detail(struct vcpu *vcpu, uint64_t detail)
 {
     vcpu->history[(vcpu->history_next - 1) % VCPU_HISTORY].detail = detail;
-}
-
-/* Guest TSC: what RDTSC gives in the guest. */
-static inline uint64_t vcpu_tsc(struct vcpu *vcpu)
-{
-    return vcpu->host->tsc() + vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
 }
 
 #endif

@@ -26,7 +26,6 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->deadline_tsc = UINT64_MAX;
     vcpu->deadline_served = false;
     vcpu->nested_faults = 0;
-    vcpu->cr8 = 0;
     vcpu->int_shadow = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(vcpu->window_wanted); i++) {
         vcpu->window_wanted[i] = false;
