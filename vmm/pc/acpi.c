@@ -46,7 +46,6 @@ _Static_assert(ARRAY_SIZE(root_table) == ROOT_COUNT, "the root tables hold all o
 #define BOOT_LEGACY_DEVICES BIT(0)
 #define BOOT_8042           BIT(1)
 #define BOOT_NO_VGA         BIT(2)
-#define BOOT_NO_MSI         BIT(3)
 
 /* MADT: "Multiple APIC Flags", types of "Interrupt Controller Structures", "MPS INTI Flags". */
 #define MADT_PCAT_COMPAT     BIT(0) /* the machine has 8259As, too */
@@ -140,7 +139,7 @@ static void write_fadt(uint8_t *fadt)
     store_le16(fadt + 96, NO_C2_LATENCY);
     store_le16(fadt + 98, NO_C3_LATENCY);
     fadt[108] = CMOS_CENTURY;
-    store_le16(fadt + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA | BOOT_NO_MSI);
+    store_le16(fadt + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA);
     store_le32(fadt + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC |
                                FADT_TMR_VAL_EXT | FADT_RESET_REG_SUP);
     write_gas(fadt + 116, PC_PORT_RESET, 8, 1);

@@ -133,6 +133,7 @@ static void init_pci(struct pc *pc)
         .cf9_ops = &reset_ports_ops,
         .cf9_dev = &pc->reset_ports,
         .cf9_offset = RESET_PORT_CF9,
+        .msi = {pc_send_message, pc},
     };
     struct virtio_fault_sink fault = {report_fault, pc};
 

@@ -83,7 +83,7 @@ static void end_of_interrupt(void *ctx, uint8_t vector)
     ioapic_eoi(&pc->ioapic, vector);
 }
 
-static bool send(void *ctx, const struct apic_message *message)
+bool pc_send_message(void *ctx, const struct apic_message *message)
 {
     struct pc *pc = ctx;
 
@@ -217,7 +217,7 @@ void pc_apic_init(struct pc *pc)
 
     pc->lapic_page = NOWHERE;
     lapic_init(&pc->lapic, &config, &wiring);
-    ioapic_init(&pc->ioapic, (struct apic_bus){send, pc});
+    ioapic_init(&pc->ioapic, (struct apic_bus){pc_send_message, pc});
     ASSERT(iobus_add(&pc->mmio, PC_IOAPIC_BASE, IOAPIC_PAGE_SIZE, &ioapic_ops, &pc->ioapic, 0));
     for (unsigned link = 0; link < PCI_INTX_LINK_COUNT; link++)
         ioapic_set_irq(&pc->ioapic, PC_GSI_PCI_A + link, true);
