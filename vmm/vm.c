@@ -164,6 +164,8 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
         .rtc_epoch_s = epoch,
         .now = vm_guest_now,
         .now_ctx = vm,
+        .apic_timer_hz = cpuid_crystal_hz(&vm->facts),
+        .physical_address_mask = vm->facts.physical_address_mask,
         .host_events = vm_host_events,
         .host_deadline = vm_host_deadline,
         .host_advance = vm_host_advance,

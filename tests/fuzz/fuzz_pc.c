@@ -1,4 +1,4 @@
-/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_common.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
+/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/pc_apic.c vmm/dev/ioapic.c vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_common.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
 #include "pc/pc.h"
 
 #include "dev/ramdisk.h"
@@ -49,7 +49,8 @@ static bool pin(unsigned irq)
 
 static void check_wires(void)
 {
-    check(vcpu.irq_high == pic8259_irq_cause(&pc.pic));
+    check(vcpu.irq_high == lapic_irq_cause(&pc.lapic));
+    check(pc.lapic.lint[0] == pic8259_irq_cause(&pc.pic));
     check(pin(0) == pit8254_irq_cause(&pc.pit));
     check(pin(1) == i8042_kbd_irq_cause(&pc.i8042));
     check(pin(4) == uart16550_irq_level(&pc.com1));
@@ -58,6 +59,9 @@ static void check_wires(void)
     check(pin(10) == ((pc.intx & 0xA) != 0));
     check(pin(11) == ((pc.intx & 0x5) != 0));
     check(pin(12) == i8042_aux_irq_cause(&pc.i8042));
+    for (unsigned irq = 0; irq < 16; irq++)
+        check(irq == 2 || pin(irq) == (pc.ioapic.lines >> (irq ? irq : 2) & 1));
+    check(pc.ioapic.lines >> 16 == (~pc.intx & 0xFu));
     check(pc.stop == VM_RUNNING || pc.stop == VM_STOP_POWER_OFF || pc.stop == VM_STOP_RESET);
 }
 
@@ -66,7 +70,8 @@ static void check_buses(void)
     for (unsigned i = 0; i < pc.mmio.range_count; i++) {
         const struct iobus_range *range = &pc.mmio.range[i];
 
-        check(range->base >= 0xC0000000 && range->base + range->size_bytes <= 0xFEC00000);
+        bool apic = range->base == 0xFEC00000 || range->base == pc.lapic_page;
+        check(apic || (range->base >= 0xC0000000 && range->base + range->size_bytes <= 0xFEC00000));
         check(i == 0 || range[-1].base + range[-1].size_bytes <= range->base);
     }
     check(pc.pio.range_count >= 12);
@@ -82,6 +87,22 @@ static uint16_t take_port(struct input *input)
     uint8_t choice = (uint8_t)take(input, 1);
 
     return choice < 0xF0 ? known[choice % ARRAY_SIZE(known)] : (uint16_t)take(input, 2);
+}
+
+static void access_apic(struct input *input, uint8_t op)
+{
+    static const uint32_t others[] = {0x1B, 0x6E0};
+    uint8_t choice = take8(input);
+    uint32_t msr = choice < 0xF0 ? 0x800u + choice : others[choice & 1];
+    uint64_t value;
+
+    if (op & 0x80)
+        vcpu.hooks.apic_write(&pc, msr,
+                              msr == 0x1B ? 0xFEE00100 | take(input, 3) << 8
+                                          : take(input, 1u << (op >> 4 & 3)));
+    else
+        vcpu.hooks.apic_read(&pc, msr, &value);
+    vcpu.hooks.cr8_write(&pc, choice & 15);
 }
 
 static void one_operation(struct input *input)
@@ -106,7 +127,8 @@ static void one_operation(struct input *input)
         break;
     }
     case 3:
-        gpa = 0xC0000000 + take(input, 2);
+        gpa = take(input, 2);
+        gpa += op & 0x08 ? (gpa & 0x1000 ? 0xFEC00000 : 0xFEE00000) : 0xC0000000;
         if (op & 0x80)
             vcpu.hooks.mmio_write(&pc, gpa, size, take(input, size));
         else if (vcpu.hooks.mmio_read(&pc, gpa, size, &value))
@@ -132,7 +154,9 @@ static void one_operation(struct input *input)
         vcpu.hooks.mem_write(&pc, gpa, bytes, sizeof(bytes));
         break;
     case 7:
-        if (vcpu.irq_high)
+        if (op & 0x08)
+            access_apic(input, op);
+        else if (vcpu.irq_high)
             check((unsigned)vcpu.hooks.irq_ack(&pc) < 256);
         else if (op & 0x80)
             pc_power_button(&pc);
@@ -168,6 +192,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .com1 = {drop_byte, NULL},
         .rtc_epoch_s = 1767225600,
         .now = now,
+        .apic_timer_hz = 1000000000,
+        .physical_address_mask = (1ull << 40) - 1,
         .host_events = feed,
     };
     memset(&vcpu, 0, sizeof(vcpu));

@@ -1,4 +1,4 @@
-/* needs: vmm/dev/virtio_blk.c vmm/dev/ramdisk.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtqueue.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c */
+/* needs: vmm/dev/virtio_blk.c vmm/dev/ramdisk.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtqueue.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c */
 #include "dev/ramdisk.h"
 #include "dev/virtio_blk.h"
 #include "dev/virtio_pci.h"
@@ -127,13 +127,17 @@ static void check_ranges(const struct iobus *bus, const struct pci_window *a,
 
 static bool cause(const struct virtio_pci *vp)
 {
-    return vp->isr != 0 && (vp->pci.config[0x05] & 0x04) == 0;
+    return vp->isr != 0 && !msix_enabled(&vp->msix) && (vp->pci.config[0x05] & 0x04) == 0;
 }
 
 static void check_transport(const struct virtio_pci *vp)
 {
     const struct virtqueue *queue = &vp->queue[0];
-    check((vp->pci.config[0x06] & 0x08 ? true : false) == (vp->isr != 0));
+    bool intx = vp->isr != 0 && !msix_enabled(&vp->msix);
+    check((vp->pci.config[0x06] & 0x08 ? true : false) == intx);
+    check(vp->msix.pending < 1u << vp->msix.count);
+    check(vp->config_vector < vp->msix.count || vp->config_vector == 0xFFFF);
+    check(vp->queue_vector[0] < vp->msix.count || vp->queue_vector[0] == 0xFFFF);
     check(!(vp->status & 0x04) || (vp->status & 0x08));
     check(!(vp->status & 0x08) || ((vp->status & 0x02) && (vp->driver_features & BIT64(32))));
     check(!queue->enabled || (vp->status & 0x08));
@@ -177,9 +181,12 @@ static void access_bus(struct iobus *bus, struct input *in, bool write, uint64_t
 /* A register of a disk's BAR, wherever the BAR lies. */
 static void access_bar(struct world *w, struct input *in, uint8_t command)
 {
-    const struct pci_bar *bar = &w->vp[command >> 3 & 1].pci.bar[0];
     uint8_t where = take8(in);
+    bool msix = where == 0xFF;
+    const struct pci_bar *bar = &w->vp[command >> 3 & 1].pci.bar[msix];
     uint32_t offset = (uint32_t)(where & 3) << 12 | where >> 2;
+    if (msix)
+        offset = take8(in) << 4 & 0xFF0;
     if (bar->mapped)
         access_bus(&w->mmio, in, command & 0x80, bar->mapped_base + offset,
                    1u << (command >> 5 & 3));

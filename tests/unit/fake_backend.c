@@ -345,6 +345,43 @@ static void fake_advance(void *ctx, vtime_t now)
         fake->on_advance(fake, now);
 }
 
+/* The local APIC of a machine that doesn't need one. */
+static bool fake_apic_has(const struct fake *fake, uint32_t msr)
+{
+    return msr < 0x800 || (fake->apic_msr[0x1b] & 0xc00) == 0xc00;
+}
+
+static bool fake_apic_read(void *ctx, uint32_t msr, uint64_t *value)
+{
+    const struct fake *fake = ctx;
+    *value = fake->apic_msr[msr];
+    return fake_apic_has(fake, msr);
+}
+
+static bool fake_apic_write(void *ctx, uint32_t msr, uint64_t value)
+{
+    struct fake *fake = ctx;
+    if (!fake_apic_has(fake, msr))
+        return false;
+    fake->apic_msr[msr] = value;
+    return true;
+}
+
+static uint8_t fake_cr8_read(void *ctx)
+{
+    return ((struct fake *)ctx)->cr8;
+}
+
+static void fake_cr8_write(void *ctx, uint8_t value)
+{
+    ((struct fake *)ctx)->cr8 = value;
+}
+
+static void fake_tsc_moved(void *ctx)
+{
+    ((struct fake *)ctx)->tsc_moves++;
+}
+
 static vtime_t fake_next_deadline(void *ctx)
 {
     return ((struct fake *)ctx)->next_deadline;
@@ -412,6 +449,7 @@ void fake_init(struct fake *fake)
     fake->tsc = 1000000;
     fake->next_deadline = VTIME_NEVER;
     fake->irq_vector = 0x30;
+    fake->apic_msr[0x1b] = 0xfee00900;
     fake->missing_page = fake->read_only_page = fake->lost_table_page = UINT64_MAX;
     fake->mmio_action = EXIT_RETRY;
 
@@ -427,6 +465,11 @@ void fake_init(struct fake *fake)
                                       fake_mem_write,
                                       fake_mem_page,
                                       fake_irq_ack,
+                                      fake_apic_read,
+                                      fake_apic_write,
+                                      fake_cr8_read,
+                                      fake_cr8_write,
+                                      fake_tsc_moved,
                                       fake_advance,
                                       fake_next_deadline,
                                       fake_host_events,

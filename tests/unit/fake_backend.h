@@ -65,6 +65,10 @@ struct fake {
     uint32_t pio_step;
     void (*on_pio)(struct fake *fake, const struct fake_pio *access);
     int irq_vector; /* irq_ack() gives this and lowers the pin */
+    uint64_t
+        apic_msr[0x900]; /* plain storage; those of x2APIC mode only while EN and EXTD are set */
+    uint8_t cr8;
+    unsigned tsc_moves;
     unsigned acks, advances, host_event_calls, interrupts_taken, sleeps, stop_requests;
     vtime_t advanced_to;
     vtime_t next_deadline;

@@ -92,6 +92,8 @@ static inline int setup(void **state)
         .com1 = {keep_byte, NULL},
         .rtc_epoch_s = 1767225600, /* 2026-01-01 00:00:00 */
         .now = now,
+        .apic_timer_hz = 1000000000,
+        .physical_address_mask = (1ull << 40) - 1,
         .host_events = count_host_events,
     };
     char error[BZIMAGE_ERROR_SIZE];

@@ -87,30 +87,39 @@ static void the_rsdp_is_found_and_points_to_both_root_tables(void **state)
     assert_int_equal(get32(rsdp + 20), 36);
     assert_int_equal(sum(rsdp, 36), 0);
     assert_memory_equal(ram + rsdt, "RSDT", 4);
-    assert_int_equal(get32(rsdt + 4), 40);
+    assert_int_equal(get32(rsdt + 4), 44);
     assert_memory_equal(ram + xsdt, "XSDT", 4);
-    assert_int_equal(get32(xsdt + 4), 44);
+    assert_int_equal(get32(xsdt + 4), 52);
     assert_true(get32(rsdt + 36) == get64(xsdt + 36));
+    assert_true(get32(rsdt + 40) == get64(xsdt + 44));
+}
+
+static gpa_t madt(void)
+{
+    gpa_t at = get32(get32(find_rsdp() + 16) + 40);
+
+    assert_memory_equal(ram + at, "APIC", 4);
+    return at;
 }
 
 static void all_checksums_are_right(void **state)
 {
     gpa_t rsdp = find_rsdp();
-    gpa_t tables[] = {get32(rsdp + 16), get64(rsdp + 24), fadt()};
+    gpa_t tables[] = {get32(rsdp + 16), get64(rsdp + 24), fadt(), madt()};
 
     (void)state;
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         assert_int_equal(sum(tables[i], get32(tables[i] + 4)), 0);
 }
 
 static void tables_dont_overlap(void **state)
 {
     gpa_t rsdp = find_rsdp();
-    gpa_t start[] = {rsdp,   get32(rsdp + 16),   get64(rsdp + 24),
-                     fadt(), get32(fadt() + 36), get32(fadt() + 40)};
+    gpa_t start[] = {rsdp,   get32(rsdp + 16),  get64(rsdp + 24), fadt(), get32(fadt() + 36),
+                     madt(), get32(fadt() + 40)};
 
     (void)state;
-    for (unsigned i = 0; i + 1 < 6; i++)
+    for (unsigned i = 0; i + 1 < 7; i++)
         assert_true(start[i] + (i == 0 ? 36 : get32(start[i] + 4)) <= start[i + 1]);
 }
 
@@ -162,10 +171,29 @@ static void the_fadt_describes_a_pc_with_reset_register(void **state)
     gpa_t f = fadt();
 
     (void)state;
-    assert_int_equal(get16(f + 109), 0x0F); /* legacy devices, 8042, no VGA, no MSI */
+    assert_int_equal(get16(f + 109), 0x07); /* legacy devices, 8042, no VGA */
     assert_int_equal(get32(f + 112), 0x565);
     gas_is(f + 116, 8, 1, 0xCF9);
     assert_int_equal(ram[f + 128], 0x06);
+}
+
+static void the_madt_describes_both_apics(void **state)
+{
+    static const uint8_t entries[] = {
+        0, 8,  0,    0, 1, 0, 0,    0, /* local APIC: processor 0, ID 0, enabled */
+        1, 12, 0,    0, 0, 0, 0xC0, 0xFE, 0,    0, 0, 0, /* I/O APIC: ID 0, FEC00000h, from GSI 0 */
+        2, 10, 0,    0, 2, 0, 0,    0,    0,    0,       /* IRQ 0 is GSI 2 */
+        2, 10, 0,    9, 9, 0, 0,    0,    0x0D, 0,       /* IRQ 9: level, active high */
+        4, 6,  0xFF, 5, 0, 1,                            /* NMI: all processors, edge, LINT1 */
+    };
+    gpa_t m = madt();
+
+    (void)state;
+    assert_int_equal(get32(m + 4), 36 + 8 + sizeof(entries));
+    assert_int_equal(ram[m + 8], 3);
+    assert_true(get32(m + 36) == 0xFEE00000);
+    assert_int_equal(get32(m + 40), 1); /* 8259As as well */
+    assert_memory_equal(ram + m + 44, entries, sizeof(entries));
 }
 
 static void the_facs_is_aligned_and_the_dsdt_is_copied(void **state)
@@ -200,12 +228,12 @@ static void a_wrong_dsdt_is_refused(void **state)
     assert_int_equal(acpi_write(&gmem, dsdt, sizeof(dsdt)), 0);
     assert_int_equal(acpi_write(&gmem, dsdt, 35), 0);
     memcpy(big, "DSDT", 4);
-    big[4] = 0xC0; /* 1FDC0h: the area less the other tables */
+    big[4] = 0x40; /* 1FD40h: the area less the other tables */
     big[5] = 0xFD;
     big[6] = 0x01;
-    assert_int_equal(acpi_write(&gmem, big, 0x1FDC0), 0xE0000);
-    big[4] = 0xC1;
-    assert_int_equal(acpi_write(&gmem, big, 0x1FDC1), 0);
+    assert_int_equal(acpi_write(&gmem, big, 0x1FD40), 0xE0000);
+    big[4] = 0x41;
+    assert_int_equal(acpi_write(&gmem, big, 0x1FD41), 0);
     gmem.region[0].size_bytes = 0xFFFFF;
     assert_int_equal(acpi_write(&gmem, dsdt, sizeof(dsdt)), 0);
     free(big);
@@ -222,6 +250,7 @@ int main(void)
         T(the_fadt_describes_the_pm_ports),
         T(the_fadts_addresses_of_64_bits_agree),
         T(the_fadt_describes_a_pc_with_reset_register),
+        T(the_madt_describes_both_apics),
         T(the_facs_is_aligned_and_the_dsdt_is_copied),
         T(nothing_is_written_outside_of_the_firmware_area),
         T(a_wrong_dsdt_is_refused),

@@ -50,11 +50,11 @@ static void leaf_1_hides_what_pxhv_does_not_offer(void **state)
     assert_int_equal(ask(1, 0, EAX), 0x50654);
     assert_int_equal(ask(1, 0, EBX), 0x00010800); /* one CPU, APIC ID 0, CLFLUSH 64 bytes */
     uint32_t ecx = ask(1, 0, ECX), edx = ask(1, 0, EDX);
-    static const uint8_t hidden_ecx[] = {2, 3, 4, 5, 6, 7, 8, 10, 11, 14, 15, 16, 18, 21, 24, 27};
-    static const uint8_t shown_ecx[] = {0,  1,  9,  12, 13, 17, 19, 20,
-                                        22, 23, 25, 26, 28, 29, 30, 31};
-    static const uint8_t hidden_edx[] = {7, 9, 10, 14, 18, 20, 21, 22, 28, 29, 30, 31};
-    static const uint8_t shown_edx[] = {0,  1,  2,  3,  4,  5,  6,  8,  11, 12,
+    static const uint8_t hidden_ecx[] = {2, 3, 4, 5, 6, 7, 8, 10, 11, 14, 15, 16, 18, 27};
+    static const uint8_t shown_ecx[] = {0,  1,  9,  12, 13, 17, 19, 20, 21,
+                                        22, 23, 24, 25, 26, 28, 29, 30, 31};
+    static const uint8_t hidden_edx[] = {7, 10, 14, 18, 20, 21, 22, 28, 29, 30, 31};
+    static const uint8_t shown_edx[] = {0,  1,  2,  3,  4,  5,  6,  8,  9,  11, 12,
                                         13, 15, 16, 17, 19, 23, 24, 25, 26, 27};
     for (unsigned i = 0; i < sizeof(hidden_ecx); i++)
         assert_false(ecx >> hidden_ecx[i] & 1);
@@ -86,9 +86,15 @@ static void leaf_7_shows_user_instructions_only(void **state)
 static void leaves_of_hidden_features_are_empty(void **state)
 {
     (void)state;
-    static const uint32_t leaves[] = {3, 5, 6, 8, 9, 0xa, 0xc, 0xe, 0xf, 0x10, 0x12, 0x14};
+    static const uint32_t leaves[] = {3, 5, 8, 9, 0xa, 0xc, 0xe, 0xf, 0x10, 0x12, 0x14};
     for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++)
         assert_leaf(leaves[i], 0, 0, 0, 0, 0);
+}
+
+static void leaf_6_tells_of_the_apic_timer_alone(void **state)
+{
+    (void)state;
+    assert_leaf(6, 0, 4, 0, 0, 0);
 }
 
 static void leaf_bh_is_one_thread_of_one_core(void **state)
@@ -342,6 +348,7 @@ int main(void)
         TEST(leaf_4_gives_each_cache_to_one_core),
         TEST(leaf_7_shows_user_instructions_only),
         TEST(leaves_of_hidden_features_are_empty),
+        TEST(leaf_6_tells_of_the_apic_timer_alone),
         TEST(leaf_bh_is_one_thread_of_one_core),
         TEST(the_tsc_frequency_is_told),
         TEST(a_frequency_beyond_32_bits_becomes_a_ratio),

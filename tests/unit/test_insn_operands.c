@@ -77,7 +77,7 @@ static void a_write_of_cr0_happens_and_moves_rip(void **state)
     assert_int_equal(cpu->rip, CODE + 4);
     cpu->gpr[VGPR_RBX] = 5;
     exit_code(VEXIT_CR_WRITE, "\xf0\x0f\x22\xc3", 4);
-    assert_int_equal(cpu->cr8, 5);
+    assert_int_equal(fake.cr8, 5);
     assert_int_equal(cpu->rip, CODE + 8);
     exit_code(VEXIT_CR_READ, "\x44\x0f\x20\xc6", 4);
     assert_int_equal(cpu->gpr[VGPR_RSI], 5);

@@ -60,6 +60,7 @@ static void only_the_listed_msrs_exist(void **state)
                    {0x268, 0x26f},
                    {0x277, 0x277},
                    {0x2ff, 0x2ff},
+                   {0x6e0, 0x6e0},
                    {0xda0, 0xda0},
                    {0xc0000080, 0xc0000080},
                    {0xc0000100, 0xc0000101}};
@@ -85,13 +86,9 @@ static void only_the_listed_msrs_exist(void **state)
 static void an_unknown_msr_is_a_general_protection_fault(void **state)
 {
     (void)state;
-    static const uint32_t hidden[] = {0x3a /* FEATURE_CONTROL */,
-                                      0x48 /* SPEC_CTRL */,
-                                      0x179 /* MCG_CAP */,
-                                      0x480 /* VMX_BASIC */,
-                                      0x6e0 /* TSC_DEADLINE */,
-                                      0x802 /* x2APIC ID */,
-                                      0xc0010114 /* VM_CR */};
+    static const uint32_t hidden[] = {0x3a /* FEATURE_CONTROL */, 0x48 /* SPEC_CTRL */,
+                                      0x179 /* MCG_CAP */,        0x480 /* VMX_BASIC */,
+                                      0x802 /* x2APIC ID */,      0xc0010114 /* VM_CR */};
     for (unsigned i = 0; i < ARRAY_SIZE(hidden); i++) {
         for (unsigned write = 0; write < 2; write++) {
             fake_init(&fake);
@@ -198,16 +195,41 @@ static void writing_tsc_adjust_moves_the_tsc_by_the_difference(void **state)
 
 /* --- identification --------------------------------------------------------------------------- */
 
-static void the_apic_base_says_that_there_is_no_local_apic(void **state)
+static void the_local_apics_registers_are_the_machines(void **state)
 {
     (void)state;
-    assert_int_equal(value_of(0x1b), 0xfee00100);
-    assert_refuses(0x1b, 0xfee00900); /* EN */
-    assert_refuses(0x1b, 0xfee00d00); /* EN, EXTD */
-    assert_refuses(0x1b, 0xfee00000); /* BSP is read-only */
-    assert_refuses(0x1b, 0xfee00101);
-    assert_refuses(0x1b, 1ull << 46 | 0xfee00100);
-    assert_accepts(0x1b, 0xfec00100);
+    assert_int_equal(value_of(0x1b), 0xfee00900);
+    assert_accepts(0x6e0, 12345);
+    assert_int_equal(fake.apic_msr[0x6e0], 12345);
+    assert_accepts(0x1b, 0xfee00d00);
+    for (uint32_t msr = 0x800; msr <= 0x8ff; msr++)
+        assert_accepts(msr, msr);
+    uint64_t value;
+    assert_false(msr_guest_read(&fake.vcpu, 0x900, &value));
+}
+
+static void cpuids_apic_bit_follows_the_base(void **state)
+{
+    (void)state;
+    uint32_t out[4];
+    cpuid_guest(&fake.vcpu, 1, 0, out);
+    assert_int_equal(out[3] >> 9 & 1, 1);
+    assert_accepts(0x1b, 0xfee00100);
+    cpuid_guest(&fake.vcpu, 1, 0, out);
+    assert_int_equal(out[3] >> 9 & 1, 0);
+    assert_accepts(0x1b, 0xfee00900);
+    cpuid_guest(&fake.vcpu, 1, 0, out);
+    assert_int_equal(out[3] >> 9 & 1, 1);
+}
+
+static void the_machine_learns_that_the_tsc_has_moved(void **state)
+{
+    (void)state;
+    unsigned before = fake.tsc_moves;
+    assert_true(msr_guest_write(&fake.vcpu, 0x10, 5));
+    assert_int_equal(fake.tsc_moves, before + 1);
+    assert_true(msr_guest_write(&fake.vcpu, 0x3b, 5));
+    assert_int_equal(fake.tsc_moves, before + 2);
 }
 
 static void misc_enable_changes_fast_strings_only(void **state)
@@ -358,7 +380,9 @@ int main(void)
         TEST(efer_nxe_needs_the_feature),
         TEST(writing_the_tsc_moves_offset_and_adjust),
         TEST(writing_tsc_adjust_moves_the_tsc_by_the_difference),
-        TEST(the_apic_base_says_that_there_is_no_local_apic),
+        TEST(the_local_apics_registers_are_the_machines),
+        TEST(cpuids_apic_bit_follows_the_base),
+        TEST(the_machine_learns_that_the_tsc_has_moved),
         TEST(misc_enable_changes_fast_strings_only),
         TEST(read_only_msrs_refuse_writes),
         TEST(msrs_of_hidden_features_hold_zero),

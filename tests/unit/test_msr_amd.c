@@ -60,6 +60,7 @@ static void only_the_listed_msrs_exist(void **state)
                    {0x268, 0x26f},
                    {0x277, 0x277},
                    {0x2ff, 0x2ff},
+                   {0x6e0, 0x6e0},
                    {0xda0, 0xda0},
                    {0xc0000080, 0xc0000080},
                    {0xc0000100, 0xc0000101},
@@ -235,7 +236,7 @@ static void shared_registers_work_as_on_every_cpu(void **state)
     (void)state;
     assert_int_equal(value_of(0xfe), 0x508);
     assert_int_equal(value_of(0x2ff), 0xc06);
-    assert_int_equal(value_of(0x1b), 0xfee00100);
+    assert_int_equal(value_of(0x1b), 0xfee00900);
     assert_true(writes(0x277, 0x0407050600070106));
     assert_true(value_of(0x277) == 0x0407050600070106);
     fake.tsc = 5000;

@@ -1,4 +1,4 @@
-/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_common.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
+/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/pc_apic.c vmm/dev/ioapic.c vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_common.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
 /* The interrupts and deadlines of the machine. */
 #include "pc_fixture.h"
 
@@ -229,6 +229,143 @@ static void a_sink_may_ask_for_the_host(void **state)
     assert_int_equal(host_events_calls, 1);
 }
 
+/* --- through the APICs ------------------------------------------------------------------------ */
+
+static uint64_t page_read(uint32_t offset)
+{
+    uint64_t value;
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEE00000 + offset, 4, &value));
+    return value;
+}
+
+static void page_write(uint32_t offset, uint32_t value)
+{
+    assert_true(vcpu.hooks.mmio_write(&pc, 0xFEE00000 + offset, 4, value));
+}
+
+static void redirect(unsigned pin, uint32_t low)
+{
+    assert_true(vcpu.hooks.mmio_write(&pc, 0xFEC00000, 4, 0x10 + 2 * pin));
+    assert_true(vcpu.hooks.mmio_write(&pc, 0xFEC00010, 4, low));
+}
+
+/* As a kernel switches over: LINT0 masked, the 8259As too. */
+static void use_the_apics(void)
+{
+    init_pics();
+    out(0x21, 1, 0xFF);
+    out(0xA1, 1, 0xFF);
+    page_write(0x350, 0x10700);
+}
+
+static void the_reset_leaves_virtual_wire(void **state)
+{
+    (void)state;
+    assert_int_equal(page_read(0xF0), 0x1FF);
+    assert_int_equal(page_read(0x350), 0x700);
+    assert_int_equal(page_read(0x360), 0x400);
+}
+
+static void isa_interrupts_reach_the_io_apic(void **state)
+{
+    (void)state;
+    use_the_apics();
+    redirect(4, 0x41);
+    redirect(2, 0x42);
+    out(0x3FC, 1, 0x08);
+    out(0x3F9, 1, 0x01);
+    assert_true(pc_serial_rx(&pc, 'x'));
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x41);
+    page_write(0xB0, 0);
+    assert_false(vcpu.irq_high);
+    out(0x43, 1, 0x34);
+    out(0x40, 1, 11932 & 0xFF);
+    out(0x40, 1, 11932 >> 8);
+    pass_time(deadline() - time_ns);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x42); /* IRQ 0 is input 2 */
+}
+
+static void intx_links_have_inputs_of_their_own_active_low(void **state)
+{
+    const struct irq_line *link = pc.pci.wiring.intx;
+
+    (void)state;
+    use_the_apics();
+    for (unsigned i = 0; i < 4; i++)
+        redirect(16 + i, 0xA050 + 0x10 * i);
+    assert_false(vcpu.irq_high);
+    for (unsigned i = 0; i < 4; i++) {
+        irq_set(&link[i], true);
+        assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x50 + 0x10 * i);
+        page_write(0xB0, 0); /* still low: again */
+        assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x50 + 0x10 * i);
+        irq_set(&link[i], false);
+        page_write(0xB0, 0);
+        assert_false(vcpu.irq_high);
+    }
+}
+
+static void the_page_goes_where_the_base_says(void **state)
+{
+    uint64_t value;
+
+    (void)state;
+    assert_true(vcpu.hooks.apic_write(&pc, 0x1B, 0xD0000900));
+    assert_false(vcpu.hooks.mmio_read(&pc, 0xFEE00030, 4, &value));
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xD0000030, 4, &value));
+    assert_int_equal(value, 0x01050014);
+    assert_true(vcpu.hooks.apic_write(&pc, 0x1B, 0xFEC00900)); /* where the I/O APIC is */
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEC00000, 4, &value));
+    assert_int_equal(value, 0);
+    assert_true(vcpu.hooks.apic_write(&pc, 0x1B, 0xFEE00900));
+    assert_int_equal(page_read(0x30), 0x01050014);
+    assert_true(vcpu.hooks.apic_write(&pc, 0x1B, 0xFEE00D00));
+    assert_false(vcpu.hooks.mmio_read(&pc, 0xFEE00030, 4, &value));
+    assert_true(vcpu.hooks.apic_read(&pc, 0x803, &value));
+    assert_int_equal(value, 0x01050014);
+}
+
+static void the_apic_timer_is_one_of_the_deadlines(void **state)
+{
+    (void)state;
+    use_the_apics();
+    out(0x43, 1, 0x30); /* the PIT has nothing to say */
+    page_write(0x320, 0x45);
+    page_write(0x3E0, 0x0B);
+    vcpu.attention = 0;
+    page_write(0x380, 5000);
+    assert_true(vcpu.devices_touched);
+    assert_int_equal(deadline(), time_ns + 5000);
+    vcpu.attention = 0;
+    page_write(0xB0, 0); /* an EOI asks for nothing */
+    assert_false(vcpu.devices_touched);
+    pass_time(5000);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x45);
+    assert_true(deadline() == UINT64_MAX);
+}
+
+static void nmi_and_init_reach_the_machine(void **state)
+{
+    (void)state;
+    page_write(0x300, 0x4400); /* to ID 0 */
+    assert_true(vcpu.nmi_pending);
+    page_write(0x300, 0x4500);
+    assert_int_equal(vcpu.hooks.stop_request(&pc), VM_STOP_RESET);
+}
+
+static void cr8_holds_interrupts_up(void **state)
+{
+    (void)state;
+    page_write(0x300, 0x44051);
+    assert_true(vcpu.irq_high);
+    vcpu.hooks.cr8_write(&pc, 5);
+    assert_false(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.cr8_read(&pc), 5);
+    assert_int_equal(page_read(0x80), 0x50);
+    vcpu.hooks.cr8_write(&pc, 4);
+    assert_true(vcpu.irq_high);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +382,13 @@ int main(void)
         T(the_power_button_raises_the_sci),
         T(the_hosts_deadline_is_one_of_the_machines),
         T(a_sink_may_ask_for_the_host),
+        T(the_reset_leaves_virtual_wire),
+        T(isa_interrupts_reach_the_io_apic),
+        T(intx_links_have_inputs_of_their_own_active_low),
+        T(the_page_goes_where_the_base_says),
+        T(the_apic_timer_is_one_of_the_deadlines),
+        T(nmi_and_init_reach_the_machine),
+        T(cr8_holds_interrupts_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

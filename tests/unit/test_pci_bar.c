@@ -1,4 +1,4 @@
-/* needs: vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
+/* needs: vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c vmm/dev/virtqueue.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
 #include "dev/pci.h"
 
 #include "pci_bench.h"

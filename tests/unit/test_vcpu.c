@@ -63,7 +63,6 @@ static void reset_brings_power_on_state_back(void **state)
     struct vcpu *vcpu = &fake.vcpu;
     vcpu->halted = vcpu->nmi_pending = vcpu->irq_high = vcpu->irq_held = true;
     vcpu->inject = (struct vevent){.type = VEVENT_IRQ, .vector = 1};
-    vcpu->cr8 = 5;
     fake.reg[VREG_DR2] = 7;
     vcpu->tsc_adjust = 9;
     vcpu->mtrr[27] = 0;
@@ -81,7 +80,6 @@ static void reset_brings_power_on_state_back(void **state)
     assert_int_equal(vcpu->rflags, 2);
     assert_int_equal(vcpu->xcr0, 1);
     assert_int_equal(fake.xcr0_loaded, 1);
-    assert_int_equal(vcpu->cr8, 0);
     assert_int_equal(fake.reg[VREG_DR2], 0);
     assert_int_equal(fake.reg[VREG_DR6], 0xffff0ff0);
     assert_int_equal(vcpu->tsc_adjust, 0);

@@ -1,4 +1,4 @@
-/* needs: vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtqueue.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
+/* needs: vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtqueue.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
 #include "dev/virtio_common.h"
 
 #include "virtio_pci_bench.h"
@@ -195,14 +195,27 @@ static void ring_addresses_take_halves_and_wholes(void **state)
     machine_check_and_free(m);
 }
 
-static void msix_vectors_read_back_no_vector(void **state)
+static void vectors_that_the_function_has_read_back(void **state)
 {
     struct machine *m = machine_new(false);
     (void)state;
     cfg_write(m, 1, 0x04, 2, 0x0002);
+    assert_int_equal(mmio_read(m, BAR0 + 0x10, 2), 0xFFFF);
+    assert_int_equal(mmio_read(m, BAR0 + 0x1A, 2), 0xFFFF);
     mmio_write(m, BAR0 + 0x10, 2, 0);
     mmio_write(m, BAR0 + 0x1A, 2, 1);
+    assert_int_equal(mmio_read(m, BAR0 + 0x10, 2), 0);
+    assert_int_equal(mmio_read(m, BAR0 + 0x1A, 2), 1);
+    mmio_write(m, BAR0 + 0x10, 2, 2); /* there are two */
+    mmio_write(m, BAR0 + 0x1A, 2, 0x100);
     assert_int_equal(mmio_read(m, BAR0 + 0x10, 2), 0xFFFF);
+    assert_int_equal(mmio_read(m, BAR0 + 0x1A, 2), 0xFFFF);
+    mmio_write(m, BAR0 + 0x1A, 2, 1);
+    mmio_write(m, BAR0 + 0x16, 2, 1); /* a queue that isn't there */
+    mmio_write(m, BAR0 + 0x1A, 2, 0);
+    mmio_write(m, BAR0 + 0x16, 2, 0);
+    assert_int_equal(mmio_read(m, BAR0 + 0x1A, 2), 1);
+    mmio_write(m, BAR0 + 0x14, 1, 0);
     assert_int_equal(mmio_read(m, BAR0 + 0x1A, 2), 0xFFFF);
     machine_check_and_free(m);
 }
@@ -356,7 +369,7 @@ int main(void)
         cmocka_unit_test(queue_size_takes_powers_of_two_up_to_256),
         cmocka_unit_test(queues_that_are_not_there_have_size_0),
         cmocka_unit_test(ring_addresses_take_halves_and_wholes),
-        cmocka_unit_test(msix_vectors_read_back_no_vector),
+        cmocka_unit_test(vectors_that_the_function_has_read_back),
         cmocka_unit_test(only_1_enables_a_queue),
         cmocka_unit_test(an_enabled_queue_is_frozen),
         cmocka_unit_test(a_ring_outside_of_ram_needs_reset),

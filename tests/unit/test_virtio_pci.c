@@ -1,4 +1,4 @@
-/* needs: vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtqueue.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
+/* needs: vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtqueue.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/gmem.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
 #include "dev/virtio_pci.h"
 
 #include "virtio_pci_bench.h"
@@ -28,6 +28,8 @@ static void the_capability_walk_finds_all_five_structures(void **state)
     unsigned count = 0;
     (void)state;
     for (unsigned at = cfg_read(m, 1, 0x34, 1); at != 0; at = cfg_read(m, 1, at + 1, 1)) {
+        if (cfg_read(m, 1, at, 1) == 0x11)
+            continue; /* MSI-X: test_msix.c */
         unsigned type = cfg_read(m, 1, at + 3, 1);
         assert_int_equal(at % 4, 0);
         assert_int_equal(cfg_read(m, 1, at, 1), 0x09);

@@ -1,4 +1,4 @@
-/* needs: vmm/dev/virtqueue.c vmm/dev/gmem.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
+/* needs: vmm/dev/virtqueue.c vmm/dev/gmem.c vmm/dev/pci.c vmm/dev/iobus.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtio_blk.c vmm/dev/ramdisk.c */
 #include "dev/virtqueue.h"
 
 #include "virtqueue_bench.h"

@@ -139,6 +139,8 @@ struct machine {
     struct virtio_pci vp;
     bool intx[4];
     unsigned intx_changes;
+    struct apic_message message; /* the newest of the devices' */
+    unsigned messages;
     unsigned fault_count;
     const char *fault_reason;
 };
@@ -148,6 +150,14 @@ static inline void machine_intx(void *sink, unsigned pin, bool high)
     struct machine *m = sink;
     m->intx_changes += m->intx[pin] != high;
     m->intx[pin] = high;
+}
+
+static inline bool machine_message(void *ctx, const struct apic_message *message)
+{
+    struct machine *m = ctx;
+    m->message = *message;
+    m->messages++;
+    return true;
 }
 
 static inline void machine_fault(void *ctx, const char *device, const char *reason)
@@ -167,6 +177,7 @@ static inline void machine_pci(struct machine *m)
         .mem = {0xE0000000, 0x1000000},
         .mem64 = {0x8000000000, 0x100000000},
         .intx_irq = {11, 10, 9, 5},
+        .msi = {machine_message, m},
     };
     for (unsigned i = 0; i < 4; i++)
         wiring.intx[i] = (struct irq_line){machine_intx, m, i};

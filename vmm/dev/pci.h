@@ -5,6 +5,7 @@
 #ifndef DEV_PCI_H
 #define DEV_PCI_H
 
+#include "dev/apic_message.h"
 #include "dev/dev.h"
 #include "dev/iobus.h"
 #include "dev/pci_regs.h"
@@ -70,6 +71,7 @@ struct pci_wiring {
     uint32_t cf9_offset;                       /* what that device calls CF9h */
     struct irq_line intx[PCI_INTX_LINK_COUNT]; /* INTA# of slot n is link n % 4 */
     uint8_t intx_irq[PCI_INTX_LINK_COUNT];     /* the IRQ behind a link, for "interrupt line" */
+    struct apic_bus msi;                       /* where messages of devices go */
 };
 
 struct pci {

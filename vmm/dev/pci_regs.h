@@ -51,5 +51,6 @@
 #define PCI_INTX_LINK_COUNT 4u
 
 #define PCI_CAP_ID_VENDOR 0x09u
+#define PCI_CAP_ID_MSIX   0x11u
 
 #endif

@@ -20,13 +20,36 @@ static void isr_raise(struct virtio_pci *vp, uint8_t isr_bit)
     vp->isr |= isr_bit;
 }
 
+/* "If MSI-X capability is disabled", the ISR tells of a queue; a message does so by its vector. */
+static void tell_used(struct virtio_pci *vp, unsigned queue)
+{
+    if (!msix_enabled(&vp->msix)) {
+        isr_raise(vp, VIRTIO_ISR_QUEUE);
+        return;
+    }
+    vp->interrupts++;
+    msix_raise(&vp->msix, vp->queue_vector[queue]);
+}
+
+static void tell_config(struct virtio_pci *vp)
+{
+    isr_raise(vp, VIRTIO_ISR_CONFIG);
+    msix_raise(&vp->msix, vp->config_vector);
+}
+
+/* A vector that can't be had reads back as none. */
+static uint16_t vector_accepted(const struct virtio_pci *vp, uint16_t vector)
+{
+    return vector < vp->msix.count ? vector : VIRTIO_MSI_NO_VECTOR;
+}
+
 /* A driver that got as far as DRIVER_OK is told by a configuration interrupt. */
 static void device_fail(struct virtio_pci *vp, const char *reason)
 {
     vp->faults++;
     vp->status |= VIRTIO_STATUS_NEEDS_RESET;
     if (vp->status & VIRTIO_STATUS_DRIVER_OK)
-        isr_raise(vp, VIRTIO_ISR_CONFIG);
+        tell_config(vp);
     if (vp->fault.report)
         vp->fault.report(vp->fault.ctx, vp->ops->name, reason);
 }
@@ -48,8 +71,11 @@ static bool features_acceptable(const struct virtio_pci *vp)
 void virtio_common_reset(struct virtio_pci *vp)
 {
     vp->ops->reset(vp->dev);
-    for (unsigned i = 0; i < vp->ops->queue_count; i++)
+    for (unsigned i = 0; i < vp->ops->queue_count; i++) {
         virtqueue_reset(&vp->queue[i]);
+        vp->queue_vector[i] = VIRTIO_MSI_NO_VECTOR;
+    }
+    vp->config_vector = VIRTIO_MSI_NO_VECTOR;
     vp->device_feature_select = vp->driver_feature_select = 0;
     vp->driver_features = 0;
     vp->queue_select = 0;
@@ -123,7 +149,7 @@ void virtio_common_notify(struct virtio_pci *vp, unsigned index)
     vp->notifications++;
     unsigned events = vp->ops->notify(vp->dev, &vp->queue[index], index);
     if (events & VIRTIO_EVENT_USED)
-        isr_raise(vp, VIRTIO_ISR_QUEUE);
+        tell_used(vp, index);
     if (events & VIRTIO_EVENT_BROKEN)
         device_fail(vp, vp->queue[index].broken);
 }
@@ -177,13 +203,14 @@ static gpa_t *queue_address(struct virtqueue *queue, uint32_t offset)
     }
 }
 
-static uint32_t queue_register_read(struct virtqueue *queue, unsigned index, uint32_t offset)
+static uint32_t queue_register_read(struct virtio_pci *vp, unsigned index, uint32_t offset)
 {
+    struct virtqueue *queue = &vp->queue[index];
     switch (offset) {
     case VIRTIO_COMMON_QUEUE_SIZE:
         return queue->size;
     case VIRTIO_COMMON_QUEUE_MSIX_VECTOR:
-        return VIRTIO_MSI_NO_VECTOR;
+        return vp->queue_vector[index];
     case VIRTIO_COMMON_QUEUE_ENABLE:
         return queue->enabled;
     case VIRTIO_COMMON_QUEUE_NOTIFY_OFF:
@@ -208,7 +235,7 @@ static uint32_t register_read(struct virtio_pci *vp, uint32_t offset)
     case VIRTIO_COMMON_DRIVER_FEATURE:
         return feature_half(vp->driver_features, vp->driver_feature_select);
     case VIRTIO_COMMON_CONFIG_MSIX_VECTOR:
-        return VIRTIO_MSI_NO_VECTOR;
+        return vp->config_vector;
     case VIRTIO_COMMON_NUM_QUEUES:
         return vp->ops->queue_count;
     case VIRTIO_COMMON_DEVICE_STATUS:
@@ -218,13 +245,17 @@ static uint32_t register_read(struct virtio_pci *vp, uint32_t offset)
     case VIRTIO_COMMON_QUEUE_SELECT:
         return vp->queue_select;
     default: /* a queue that isn't there has size 0, which says so */
-        return selected(vp) ? queue_register_read(selected(vp), vp->queue_select, offset) : 0;
+        return selected(vp) ? queue_register_read(vp, vp->queue_select, offset) : 0;
     }
 }
 
 static void queue_register_write(struct virtio_pci *vp, struct virtqueue *queue, uint32_t offset,
                                  uint32_t value)
 {
+    if (offset == VIRTIO_COMMON_QUEUE_MSIX_VECTOR) { /* may change at any time */
+        vp->queue_vector[vp->queue_select] = vector_accepted(vp, (uint16_t)value);
+        return;
+    }
     if (queue->enabled)
         return;
     switch (offset) {
@@ -234,7 +265,6 @@ static void queue_register_write(struct virtio_pci *vp, struct virtqueue *queue,
     case VIRTIO_COMMON_QUEUE_ENABLE:
         queue_enable_write(vp, queue, (uint16_t)value);
         return;
-    case VIRTIO_COMMON_QUEUE_MSIX_VECTOR:
     case VIRTIO_COMMON_QUEUE_NOTIFY_OFF:
     case VIRTIO_COMMON_QUEUE_NOTIFY_DATA:
     case VIRTIO_COMMON_QUEUE_RESET:
@@ -265,8 +295,10 @@ static void register_write(struct virtio_pci *vp, uint32_t offset, uint32_t valu
     case VIRTIO_COMMON_QUEUE_SELECT:
         vp->queue_select = (uint16_t)value;
         return;
-    case VIRTIO_COMMON_DEVICE_FEATURE:
     case VIRTIO_COMMON_CONFIG_MSIX_VECTOR:
+        vp->config_vector = vector_accepted(vp, (uint16_t)value);
+        return;
+    case VIRTIO_COMMON_DEVICE_FEATURE:
     case VIRTIO_COMMON_NUM_QUEUES:
     case VIRTIO_COMMON_CONFIG_GENERATION:
         return;

@@ -5,11 +5,11 @@
  *
  * Modelled: the five structures (common configuration, notifications, ISR status, device-specific
  * configuration, PCI configuration access), feature negotiation with VERSION_1 required, the
- * device status, queue setup, INTx with the read-to-clear ISR, DEVICE_NEEDS_RESET.
+ * device status, queue setup, INTx with the read-to-clear ISR, MSI-X with a vector for each queue,
+ * DEVICE_NEEDS_RESET.
  *
- * Not modelled: the legacy interface, MSI-X (vectors read back NO_VECTOR, as where a vector can't
- * be had), queue reset, notification data, shared memory, administration. config_generation stays
- * 0: no device here changes its configuration by itself.
+ * Not modelled: the legacy interface, queue reset, notification data, shared memory,
+ * administration. config_generation stays 0: no device here changes its configuration by itself.
  *
  * Writes that the driver isn't allowed in the current state are dropped. Each common register has
  * one width; 64-bit ones may be written in halves or whole. A hostile driver may
@@ -32,7 +32,7 @@
 
 static bool virtio_pci_irq_cause(const struct virtio_pci *vp)
 {
-    return vp->isr != 0;
+    return vp->isr != 0 && !msix_enabled(&vp->msix);
 }
 
 static void virtio_pci_sync_irq(struct virtio_pci *vp)
@@ -135,6 +135,8 @@ static enum io_result virtio_pci_write(void *dev, uint32_t offset, unsigned size
 
 static void virtio_pci_reset(void *dev)
 {
+    struct virtio_pci *vp = dev;
+    msix_reset(&vp->msix);
     virtio_common_reset(dev);
     virtio_pci_sync_irq(dev);
 }
@@ -184,6 +186,8 @@ static void virtio_config_written(void *ctx, unsigned reg, unsigned size)
     struct virtio_pci *vp = ctx;
     uint32_t offset;
     unsigned len;
+    msix_config_written(&vp->msix);
+    virtio_pci_sync_irq(vp);
     if (!window_accessed(vp, reg, size) || !window_target(vp, &offset, &len))
         return;
     uint32_t data = load_le32(&vp->pci.config[vp->pci_cfg_cap + VIRTIO_PCI_CAP_DATA]);
@@ -254,5 +258,6 @@ void virtio_pci_init(struct virtio_pci *vp, const struct virtio_dev_ops *ops, vo
     pci_device_init(&vp->pci, &identity, &pci_hooks, vp);
     ASSERT(pci_add_bar(&vp->pci, VIRTIO_PCI_BAR, &bar));
     add_structures(vp);
+    msix_init(&vp->msix, &vp->pci, ops->queue_count + 1, VIRTIO_PCI_MSIX_BAR);
     virtio_common_reset(vp);
 }

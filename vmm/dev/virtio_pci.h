@@ -2,6 +2,7 @@
 #ifndef DEV_VIRTIO_PCI_H
 #define DEV_VIRTIO_PCI_H
 
+#include "dev/msix.h"
 #include "dev/pci.h"
 #include "dev/virtio.h"
 
@@ -17,6 +18,8 @@
 #define VIRTIO_PCI_NOTIFY_OFFSET     0x3000u
 #define VIRTIO_PCI_NOTIFY_MULTIPLIER 4u
 
+#define VIRTIO_PCI_MSIX_BAR 1u
+
 struct virtio_pci {
     /* Configuration. */
     struct pci_device pci; /* the machine passes it to pci_attach() */
@@ -26,6 +29,7 @@ struct virtio_pci {
     const struct virtio_dev_ops *ops;
     void *dev;
     struct virtio_fault_sink fault;
+    struct msix msix; /* a vector for each queue, and one for the configuration */
 
     /* Counters. */
     uint64_t notifications, ignored_notifications, interrupts, faults;
@@ -36,6 +40,7 @@ struct virtio_pci {
     uint16_t queue_select;
     uint8_t status;
     uint8_t isr;
+    uint16_t config_vector, queue_vector[VIRTIO_PCI_MAX_QUEUES]; /* of MSI-X, or NO_VECTOR */
     struct virtqueue queue[VIRTIO_PCI_MAX_QUEUES];
 };
 

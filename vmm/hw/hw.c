@@ -85,7 +85,7 @@ void hw_init(const struct boot_info *info)
     time_init();
     pic_init();
     ioapic_mask();
-    lapic_init();
+    hw_lapic_init();
     serial_irq_init();
     keyboard_init();
     console_init();

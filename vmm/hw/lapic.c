@@ -175,7 +175,7 @@ static void timer_init(void)
     lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
 }
 
-void lapic_init(void)
+void hw_lapic_init(void)
 {
     uint64_t apic_base;
 

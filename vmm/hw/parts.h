@@ -68,7 +68,7 @@ void irq_dispatch(uint8_t vector);
 /* Masks what the firmware left on. */
 void ioapic_mask(void);
 /* Needs time_tsc_hz(). */
-void lapic_init(void);
+void hw_lapic_init(void);
 void lapic_eoi(void);
 
 /* --- time.c, acpi.c --------------------------------------------------------------------------- */

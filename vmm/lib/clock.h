@@ -38,4 +38,11 @@ static inline uint64_t clock_ticks(const struct clock *clock, uint64_t delta_ns)
     return clock_mul_shift(delta_ns, clock->tick_mul) + 1;
 }
 
+/* Nanoseconds that cover delta_ticks of the TSC, rounded up. */
+static inline uint64_t clock_ns_covering(const struct clock *clock, uint64_t delta_ticks)
+{
+    unsigned __int128 ns = ((unsigned __int128)delta_ticks * (clock->ns_mul + 1) >> 32) + 1;
+    return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+}
+
 #endif

@@ -1,12 +1,12 @@
 /*
  * ACPI, the fixed tables: ACPI Specification 5.0, "Root System Description Pointer (RSDP)",
- * "Fixed ACPI Description Table (FADT)", "Firmware ACPI Control Structure (FACS)". The DSDT is
- * compiled from acpi/dsdt.asl; only the FADT points to it, so its bytes are taken as they are.
- *
- * There is no MADT: the guest has no local APIC yet, and a MADT would announce one.
+ * "Fixed ACPI Description Table (FADT)", "Firmware ACPI Control Structure (FACS)", "Multiple APIC
+ * Description Table (MADT)". The DSDT is compiled from acpi/dsdt.asl; only the FADT points to it,
+ * so its bytes are taken as they are.
  */
 #include "pc/acpi.h"
 
+#include "dev/lapic_regs.h"
 #include "lib/mem.h"
 #include "pc/layout.h"
 
@@ -17,15 +17,22 @@
 #define AT_XSDT 0x080u
 #define AT_FADT 0x0C0u
 #define AT_FACS 0x200u
-#define AT_DSDT 0x240u
+#define AT_MADT 0x240u
+#define AT_DSDT 0x2C0u
 #define AREA    (PC_LOW_MEGABYTE - PC_FIRMWARE_BASE)
 
 #define HEADER_SIZE 36u
 #define RSDP_SIZE   36u
-#define RSDT_SIZE   (HEADER_SIZE + 4u)
-#define XSDT_SIZE   (HEADER_SIZE + 8u)
+#define RSDT_SIZE   (HEADER_SIZE + 4u * ROOT_COUNT)
+#define XSDT_SIZE   (HEADER_SIZE + 8u * ROOT_COUNT)
 #define FADT_SIZE   268u /* revision 5 */
 #define FACS_SIZE   64u
+#define MADT_SIZE   (HEADER_SIZE + 8u + 8u + 12u + 2 * 10u + 6u)
+
+/* What the root tables list. */
+static const uint32_t root_table[] = {AT_FADT, AT_MADT};
+#define ROOT_COUNT 2u
+_Static_assert(ARRAY_SIZE(root_table) == ROOT_COUNT, "the root tables hold all of them");
 
 /* FADT, "Fixed ACPI Description Table Fixed Feature Flags". */
 #define FADT_WBINVD        BIT(0)
@@ -39,7 +46,18 @@
 #define BOOT_LEGACY_DEVICES BIT(0)
 #define BOOT_8042           BIT(1)
 #define BOOT_NO_VGA         BIT(2)
-#define BOOT_NO_MSI         BIT(3)
+
+/* MADT: "Multiple APIC Flags", types of "Interrupt Controller Structures", "MPS INTI Flags". */
+#define MADT_PCAT_COMPAT     BIT(0) /* the machine has 8259As, too */
+#define MADT_LOCAL_APIC      0u
+#define MADT_IO_APIC         1u
+#define MADT_OVERRIDE        2u
+#define MADT_LOCAL_APIC_NMI  4u
+#define MADT_APIC_ENABLED    BIT(0)
+#define MADT_ALL_PROCESSORS  0xFFu
+#define MADT_INTI_CONFORMS   0x0u /* to the bus: of ISA, edge and active high */
+#define MADT_INTI_LEVEL_HIGH 0xDu
+#define MADT_INTI_EDGE_HIGH  0x5u
 
 #define GAS_SYSTEM_IO 1u
 
@@ -121,7 +139,7 @@ static void write_fadt(uint8_t *fadt)
     store_le16(fadt + 96, NO_C2_LATENCY);
     store_le16(fadt + 98, NO_C3_LATENCY);
     fadt[108] = CMOS_CENTURY;
-    store_le16(fadt + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA | BOOT_NO_MSI);
+    store_le16(fadt + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA);
     store_le32(fadt + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC |
                                FADT_TMR_VAL_EXT | FADT_RESET_REG_SUP);
     write_gas(fadt + 116, PC_PORT_RESET, 8, 1);
@@ -132,6 +150,60 @@ static void write_fadt(uint8_t *fadt)
     write_gas(fadt + 172, PC_PORT_PM + 4, 16, 2);
     write_gas(fadt + 208, PC_PORT_PM + 8, 32, 3);
     table_seal(fadt);
+}
+
+/* The source is an ISA interrupt; bus 0 is ISA. */
+static uint8_t *write_override(uint8_t *at, uint8_t irq, uint32_t gsi, uint16_t flags)
+{
+    at[0] = MADT_OVERRIDE;
+    at[1] = 10;
+    at[3] = irq;
+    store_le32(at + 4, gsi);
+    store_le16(at + 8, flags);
+    return at + 10;
+}
+
+static void write_madt(uint8_t *madt)
+{
+    uint8_t *at = madt + HEADER_SIZE + 8;
+
+    table_begin(madt, "APIC", MADT_SIZE, 3);
+    store_le32(madt + HEADER_SIZE, LAPIC_BASE_ADDRESS);
+    store_le32(madt + HEADER_SIZE + 4, MADT_PCAT_COMPAT);
+
+    at[0] = MADT_LOCAL_APIC;
+    at[1] = 8;
+    at[3] = PC_APIC_ID;
+    store_le32(at + 4, MADT_APIC_ENABLED);
+    at += 8;
+
+    at[0] = MADT_IO_APIC;
+    at[1] = 12;
+    at[2] = PC_IOAPIC_ID;
+    store_le32(at + 4, PC_IOAPIC_BASE);
+    at += 12; /* its first input is global system interrupt 0 */
+
+    at = write_override(at, PC_IRQ_TIMER, PC_GSI_TIMER, MADT_INTI_CONFORMS);
+    at = write_override(at, PC_IRQ_SCI, PC_IRQ_SCI, MADT_INTI_LEVEL_HIGH);
+
+    at[0] = MADT_LOCAL_APIC_NMI;
+    at[1] = 6;
+    at[2] = MADT_ALL_PROCESSORS;
+    store_le16(at + 3, MADT_INTI_EDGE_HIGH);
+    at[5] = 1; /* LINT1 */
+    table_seal(madt);
+}
+
+static void write_roots(uint8_t *rsdt, uint8_t *xsdt)
+{
+    table_begin(rsdt, "RSDT", RSDT_SIZE, 1);
+    table_begin(xsdt, "XSDT", XSDT_SIZE, 1);
+    for (unsigned i = 0; i < ROOT_COUNT; i++) {
+        store_le32(rsdt + HEADER_SIZE + 4 * i, PC_FIRMWARE_BASE + root_table[i]);
+        store_le64(xsdt + HEADER_SIZE + 8 * i, PC_FIRMWARE_BASE + root_table[i]);
+    }
+    table_seal(rsdt);
+    table_seal(xsdt);
 }
 
 gpa_t acpi_write(const struct gmem *gmem, const uint8_t *dsdt, uint64_t dsdt_size_bytes)
@@ -150,15 +222,8 @@ gpa_t acpi_write(const struct gmem *gmem, const uint8_t *dsdt, uint64_t dsdt_siz
     area[AT_FACS + 32] = 2;
 
     write_fadt(area + AT_FADT);
-
-    table_begin(area + AT_RSDT, "RSDT", RSDT_SIZE, 1);
-    store_le32(area + AT_RSDT + HEADER_SIZE, PC_FIRMWARE_BASE + AT_FADT);
-    table_seal(area + AT_RSDT);
-
-    table_begin(area + AT_XSDT, "XSDT", XSDT_SIZE, 1);
-    store_le64(area + AT_XSDT + HEADER_SIZE, PC_FIRMWARE_BASE + AT_FADT);
-    table_seal(area + AT_XSDT);
-
+    write_madt(area + AT_MADT);
+    write_roots(area + AT_RSDT, area + AT_XSDT);
     write_rsdp(area + AT_RSDP);
     return PC_FIRMWARE_BASE + AT_RSDP;
 }

@@ -32,6 +32,8 @@
 #define PC_CMDLINE      0x20000u
 #define PC_CMDLINE_SIZE 0x10000u
 
+#define PC_IOAPIC_BASE 0xFEC00000u
+
 #define PC_PORT_PIC_MASTER    0x20u
 #define PC_PORT_PIC_SLAVE     0xA0u
 #define PC_PORT_ELCR          0x4D0u
@@ -58,6 +60,13 @@
 
 /* Level-triggered inputs as ELCR bits: a shared pin would lose interrupts as an edge. */
 #define PC_ELCR_LEVEL (BIT(PC_IRQ_SCI) | BIT(PC_IRQ_PCI_A) | BIT(PC_IRQ_PCI_B))
+
+/* Inputs of the I/O APIC. The others are those of the 8259As. */
+#define PC_GSI_TIMER 2u
+#define PC_GSI_PCI_A 16u /* to 19: the four INTx links, active low */
+
+#define PC_APIC_ID   0u /* of the only processor */
+#define PC_IOAPIC_ID 0u
 
 static inline uint64_t pc_low_ram_bytes(uint64_t memory_bytes)
 {

@@ -30,29 +30,6 @@ static vtime_t now(void *ctx)
     return pc->config.now(pc->config.now_ctx);
 }
 
-/* The PIC's INT pin. */
-static void set_intr(void *ctx, unsigned pin, bool high)
-{
-    struct pc *pc = ctx;
-
-    (void)pin;
-    if (pc->vcpu)
-        pc->vcpu->irq_high = high;
-}
-
-/* Two INTx links share a PIC input, so that it sees their wired OR. */
-static void set_intx(void *ctx, unsigned link, bool high)
-{
-    struct pc *pc = ctx;
-    unsigned irq = pc_pci_irq(link);
-    bool any = false;
-
-    pc->intx = (uint8_t)((pc->intx & ~BIT(link)) | (high ? BIT(link) : 0));
-    for (unsigned i = 0; i < PCI_INTX_LINK_COUNT; i++)
-        any |= pc_pci_irq(i) == irq && pc->intx & BIT(i);
-    pic8259_set_irq(&pc->pic, irq, any);
-}
-
 /* The first request wins: what follows it in the same exit comes from a machine that is off. */
 static void request(struct pc *pc, enum vm_stop stop)
 {
@@ -90,13 +67,13 @@ static void report_fault(void *ctx, const char *device, const char *reason)
 
 static void init_devices(struct pc *pc)
 {
-    struct irq_line intr = {set_intr, pc, 0};
-    struct irq_line timer = {pic8259_set_irq, &pc->pic, PC_IRQ_TIMER};
-    struct irq_line keyboard = {pic8259_set_irq, &pc->pic, PC_IRQ_KEYBOARD};
-    struct irq_line aux = {pic8259_set_irq, &pc->pic, PC_IRQ_AUX};
-    struct irq_line com1 = {pic8259_set_irq, &pc->pic, PC_IRQ_COM1};
-    struct irq_line rtc = {pic8259_set_irq, &pc->pic, PC_IRQ_RTC};
-    struct irq_line sci = {pic8259_set_irq, &pc->pic, PC_IRQ_SCI};
+    struct irq_line lint0 = {lapic_set_lint, &pc->lapic, 0};
+    struct irq_line timer = {pc_set_irq, pc, PC_IRQ_TIMER};
+    struct irq_line keyboard = {pc_set_irq, pc, PC_IRQ_KEYBOARD};
+    struct irq_line aux = {pc_set_irq, pc, PC_IRQ_AUX};
+    struct irq_line com1 = {pc_set_irq, pc, PC_IRQ_COM1};
+    struct irq_line rtc = {pc_set_irq, pc, PC_IRQ_RTC};
+    struct irq_line sci = {pc_set_irq, pc, PC_IRQ_SCI};
     struct signal_line reset = {request_reset, pc};
     struct signal_line power_off = {request_power_off, pc};
     struct signal_line room = {note_room, pc};
@@ -107,7 +84,8 @@ static void init_devices(struct pc *pc)
         .ram_above_4g_bytes = pc_high_ram_bytes(pc->config.memory_bytes),
     };
 
-    pic8259_init(&pc->pic, intr);
+    pc_apic_init(pc);
+    pic8259_init(&pc->pic, lint0);
     pit8254_init(&pc->pit, timer);
     i8042_init(&pc->i8042, keyboard, aux, reset, room);
     rtc146818_init(&pc->rtc, rtc, &rtc_config);
@@ -155,11 +133,12 @@ static void init_pci(struct pc *pc)
         .cf9_ops = &reset_ports_ops,
         .cf9_dev = &pc->reset_ports,
         .cf9_offset = RESET_PORT_CF9,
+        .msi = {pc_send_message, pc},
     };
     struct virtio_fault_sink fault = {report_fault, pc};
 
     for (unsigned link = 0; link < PCI_INTX_LINK_COUNT; link++) {
-        wiring.intx[link] = (struct irq_line){set_intx, pc, link};
+        wiring.intx[link] = (struct irq_line){pc_set_intx, pc, link};
         wiring.intx_irq[link] = (uint8_t)pc_pci_irq(link);
     }
     pci_init(&pc->pci, &wiring);
@@ -187,12 +166,13 @@ void pc_connect(struct pc *pc, struct vcpu *vcpu)
     pc->vcpu = vcpu;
     vcpu->hooks = pc_hooks;
     vcpu->hooks.ctx = pc;
-    vcpu->irq_high = pic8259_irq_cause(&pc->pic);
+    vcpu->irq_high = lapic_irq_cause(&pc->lapic);
 }
 
 /* --- reset ------------------------------------------------------------------------------------ */
 
-/* The PIC comes last: a device that drops its line on reset must not leave an edge behind. */
+/* The PIC comes last: a device that drops its line on reset must not leave an edge behind. The I/O
+ * APIC, all masked after its reset, loses such an edge. */
 static void reset_devices(struct pc *pc)
 {
     /* Clocks first: a reset happens now, and not when the device was last looked at. */
@@ -200,6 +180,8 @@ static void reset_devices(struct pc *pc)
     pit8254_ops.advance(&pc->pit, time);
     rtc146818_ops.advance(&pc->rtc, time);
     acpi_pm_ops.advance(&pc->pm, time);
+    lapic_ops.advance(&pc->lapic, time);
+    pc_apic_reset(pc);
     pci_ops.reset(&pc->pci);
     reset_ports_ops.reset(&pc->reset_ports);
     acpi_pm_ops.reset(&pc->pm);

@@ -8,7 +8,9 @@
 #include "dev/acpi_pm.h"
 #include "dev/blk.h"
 #include "dev/i8042.h"
+#include "dev/ioapic.h"
 #include "dev/iobus.h"
+#include "dev/lapic.h"
 #include "dev/pci.h"
 #include "dev/pic8259.h"
 #include "dev/pit8254.h"
@@ -39,6 +41,8 @@ struct pc_config {
     /* Guest time: never runs backwards, goes on across pc_reset(). */
     vtime_t (*now)(void *ctx);
     void *now_ctx;
+    uint32_t apic_timer_hz;         /* what CPUID tells of it: cpuid_crystal_hz() */
+    uint64_t physical_address_mask; /* guest physical address bits that exist */
 
     /* May call pc_serial_rx() and pc_keyboard_scancode(). Called when the run loop took a host
      * interrupt, and when a device has room again for bytes that it refused. May be NULL. */
@@ -60,6 +64,8 @@ struct pc {
     struct vcpu *vcpu; /* NULL before pc_connect() */
 
     /* The devices. */
+    struct lapic lapic;
+    struct ioapic ioapic;
     struct pic8259 pic;
     struct pit8254 pit;
     struct i8042 i8042;
@@ -73,6 +79,7 @@ struct pc {
 
     /* The machine's own state. */
     uint8_t intx;               /* levels of the four INTx links, one bit each */
+    uint64_t lapic_page;        /* where the local APIC's page answers; UINT64_MAX: nowhere */
     enum vm_stop stop;          /* what a device asked for */
     bool room;                  /* a device has room again, or so: host_events() is due */
     bool deadline_stale;        /* a device was touched since `deadline` was computed */
@@ -83,7 +90,7 @@ struct pc {
 /* Builds the machine in its state after power-on; the guest's memory isn't touched. */
 void pc_init(struct pc *pc, const struct pc_config *config);
 
-/* Connects the CPU: fills vcpu->hooks, and the PIC's INT drives vcpu->irq_high. */
+/* Connects the CPU: fills vcpu->hooks, and the local APIC's INTR drives vcpu->irq_high. */
 void pc_connect(struct pc *pc, struct vcpu *vcpu);
 
 /*
@@ -125,7 +132,19 @@ static inline void pc_call_host(struct pc *pc)
     pc->room = true;
 }
 
-/* For pc.c: what the run loop calls (pc_run.c). `ctx` is the struct pc. */
+/* --- between the files of the machine --------------------------------------------------------- */
+
+/* What the run loop calls (pc_run.c). `ctx` is the struct pc. */
 extern const struct vcpu_hooks pc_hooks;
+
+/* pc_apic.c: the APICs, what leads to them, and what the CPU asks of its own. */
+void pc_apic_init(struct pc *pc);
+void pc_apic_reset(struct pc *pc); /* before the devices that drive the I/O APIC's inputs */
+/* Input 0 to 15 of the 8259As and its twin at the I/O APIC go to a level. For irq_line.set. */
+void pc_set_irq(void *pc, unsigned irq, bool high);
+bool pc_send_message(void *pc, const struct apic_message *message); /* for an apic_bus */
+void pc_set_intx(void *pc, unsigned link, bool high); /* likewise, an INTx link of PCI */
+bool pc_apic_read(void *pc, uint32_t msr, uint64_t *value);
+bool pc_apic_write(void *pc, uint32_t msr, uint64_t value);
 
 #endif

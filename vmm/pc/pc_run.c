@@ -114,7 +114,30 @@ static int irq_ack(void *ctx)
 {
     struct pc *pc = ctx;
 
-    return pic8259_ack(&pc->pic);
+    return lapic_ack(&pc->lapic);
+}
+
+static uint8_t cr8_read(void *ctx)
+{
+    const struct pc *pc = ctx;
+
+    return lapic_cr8(&pc->lapic);
+}
+
+static void cr8_write(void *ctx, uint8_t value)
+{
+    struct pc *pc = ctx;
+
+    lapic_set_cr8(&pc->lapic, value);
+}
+
+static void tsc_moved(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    lapic_tsc_moved(&pc->lapic);
+    pc->deadline_stale = true;
+    pc_attend(pc);
 }
 
 static void advance_if_due(const struct dev_ops *ops, void *dev, vtime_t now)
@@ -127,6 +150,7 @@ static void advance(void *ctx, vtime_t now)
 {
     struct pc *pc = ctx;
 
+    advance_if_due(&lapic_ops, &pc->lapic, now);
     advance_if_due(&pit8254_ops, &pc->pit, now);
     advance_if_due(&rtc146818_ops, &pc->rtc, now);
     advance_if_due(&acpi_pm_ops, &pc->pm, now);
@@ -145,6 +169,7 @@ static vtime_t next_deadline(void *ctx)
     pc->deadline =
         min_u64(pit8254_ops.next_deadline(&pc->pit),
                 min_u64(rtc146818_ops.next_deadline(&pc->rtc), acpi_pm_ops.next_deadline(&pc->pm)));
+    pc->deadline = min_u64(pc->deadline, lapic_ops.next_deadline(&pc->lapic));
     if (pc->config.host_deadline)
         pc->deadline = min_u64(pc->deadline, pc->config.host_deadline(pc->config.host_ctx));
     return pc->deadline;
@@ -174,6 +199,11 @@ const struct vcpu_hooks pc_hooks = {
     .mem_write = mem_write,
     .mem_page = mem_page,
     .irq_ack = irq_ack,
+    .apic_read = pc_apic_read,
+    .apic_write = pc_apic_write,
+    .cr8_read = cr8_read,
+    .cr8_write = cr8_write,
+    .tsc_moved = tsc_moved,
     .advance = advance,
     .next_deadline = next_deadline,
     .host_events = host_events,

@@ -1,13 +1,13 @@
 /*
  * What CPUID tells the guest: an allow-list. A bit gets through when the host has it and the guest
  * can use it with no help, or when pxHV honours it; everything else is 0. The answers are computed
- * at reset, since CPUID is also the commonest exit that a benchmark measures; only OSXSAVE and the
- * XSAVE sizes follow the guest's registers.
+ * at reset, since CPUID is also the commonest exit that a benchmark measures; only OSXSAVE, the
+ * XSAVE sizes and the APIC's bit follow the guest's registers.
  *
- * Hidden on purpose: VMX and SVM; the local APIC, x2APIC and TSC deadline (the machine has two
- * 8259As); MONITOR and MWAITX; machine checks; performance counters, IBS, RDPRU; speculation
- * controls, memory encryption, OSVW, LWP and everything else that comes with MSRs which msr.c
- * refuses; INVLPGB; LOCK MOV CR0 for CR8; 5-level paging, protection keys, CET, MPX.
+ * Hidden on purpose: VMX and SVM; MONITOR and MWAITX; machine checks; performance counters, IBS,
+ * RDPRU; speculation controls, memory encryption, OSVW, LWP and everything else that comes with
+ * MSRs which msr.c refuses; INVLPGB; LOCK MOV CR0 for CR8; 5-level paging, protection keys, CET,
+ * MPX.
  *
  * The bits are those of SDM "CPUID—CPU Identification" and of APM "Obtaining Processor Information
  * Via the CPUID Instruction".
@@ -35,6 +35,7 @@ enum { EAX, EBX, ECX, EDX };
 
 /* Leaf 1, by bit number. */
 #define L1C_PCID       BIT(17)
+#define L1C_APIC       (BIT(21) | BIT(24)) /* x2APIC, TSC deadline: dev/lapic.c has both */
 #define L1C_XSAVE      BIT(26)
 #define L1C_OSXSAVE    BIT(27)
 #define L1C_AVX        (BIT(12) | BIT(28) | BIT(29)) /* FMA, AVX, F16C */
@@ -44,6 +45,8 @@ enum { EAX, EBX, ECX, EDX };
     (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(30))
 /* FPU VME DE PSE TSC MSR PAE CX8 SEP MTRR PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS */
 #define L1D_PLAIN 0x0f8bb97fu
+#define L1D_APIC  BIT(9)
+#define L6A_ARAT  BIT(2) /* the APIC's timer always runs */
 
 /* Leaf 7, subleaf 0. */
 #define L7B_FSGSBASE   BIT(0)
@@ -121,7 +124,7 @@ static void build_leaf_1(struct vcpu *vcpu, uint32_t out[4])
     out[EBX] = (out[EBX] & 0xffff) | 1u << 16;
     out[ECX] &= L1C_PLAIN | if_cr4(vcpu, X86_CR4_PCIDE, L1C_PCID) |
                 if_cr4(vcpu, X86_CR4_OSXSAVE, L1C_XSAVE) | if_xcr0(vcpu, X86_XCR0_AVX, L1C_AVX);
-    out[ECX] |= L1C_HYPERVISOR;
+    out[ECX] |= L1C_HYPERVISOR | L1C_APIC;
     out[EDX] &= L1D_PLAIN;
 }
 
@@ -219,6 +222,15 @@ void cpuid_update(struct vcpu *vcpu, uint64_t cr4)
     update_xsave(vcpu);
 }
 
+void cpuid_show_apic(struct vcpu *vcpu, bool enabled)
+{
+    struct vcpu_cpuid *table = &vcpu->cpuid;
+    uint32_t bit = enabled ? L1D_APIC : 0;
+    table->basic[1][EDX] = (table->basic[1][EDX] & ~L1D_APIC) | bit;
+    if (is_amd(vcpu)) /* AMD's CPUs repeat it */
+        table->extended[1][EDX] = (table->extended[1][EDX] & ~L1D_APIC) | bit;
+}
+
 /* The guest's XCR0 lies in the CPU. QEMU's TCG doesn't intercept XSETBV, so the CPU is asked. */
 static void follow_xcr0(struct vcpu *vcpu)
 {
@@ -231,17 +243,27 @@ static void follow_xcr0(struct vcpu *vcpu)
     update_xsave(vcpu);
 }
 
+static uint32_t crystal_ratio(uint64_t tsc_hz)
+{
+    uint32_t ratio = 1;
+    while (tsc_hz / ratio > UINT32_MAX)
+        ratio *= 2;
+    return ratio;
+}
+
+uint32_t cpuid_crystal_hz(const struct cpu_facts *facts)
+{
+    return (uint32_t)(facts->tsc_hz / crystal_ratio(facts->tsc_hz));
+}
+
 /* The TSC's frequency as crystal times ratio, so that no guest has to measure it. */
 static void build_frequencies(struct vcpu *vcpu)
 {
     uint64_t hz = vcpu->facts->tsc_hz;
     uint32_t *crystal = vcpu->cpuid.basic[0x15], *mhz = vcpu->cpuid.basic[0x16];
-    uint32_t ratio = 1;
-    while (hz / ratio > UINT32_MAX)
-        ratio *= 2;
     crystal[EAX] = 1;
-    crystal[EBX] = ratio;
-    crystal[ECX] = (uint32_t)(hz / ratio);
+    crystal[EBX] = crystal_ratio(hz);
+    crystal[ECX] = cpuid_crystal_hz(vcpu->facts);
     mhz[EAX] = mhz[EBX] = (uint32_t)((hz + 500000) / 1000000);
 
     uint32_t *timing = vcpu->cpuid.hypervisor[1];
@@ -323,6 +345,7 @@ void cpuid_build(struct vcpu *vcpu)
         host_leaf(vcpu, 2, 0, table->basic[2]);
     if (host_max >= 4)
         build_caches(vcpu, 4, table->cache);
+    table->basic[6][EAX] = L6A_ARAT;
     if (host_max >= 7)
         build_leaf_7(vcpu, table->basic[7]);
     build_topology(vcpu);
@@ -333,6 +356,7 @@ void cpuid_build(struct vcpu *vcpu)
     table->hypervisor[0][EAX] = LEAF_HYPERVISOR_TIMING;
     memcpy(&table->hypervisor[0][EBX], signature, 12);
     cpuid_update(vcpu, 0);
+    cpuid_show_apic(vcpu, true);
 }
 
 /* --- lookup ----------------------------------------------------------------------------------- */

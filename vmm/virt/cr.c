@@ -162,12 +162,12 @@ static enum exit_action write_cr4(struct vcpu *vcpu, uint64_t value)
     return EXIT_ADVANCE;
 }
 
-/* The task priority of a local APIC that the machine doesn't have: it holds its four bits. */
+/* The task priority of the local APIC. */
 static enum exit_action write_cr8(struct vcpu *vcpu, uint64_t value)
 {
     if (value & ~0xfull)
         return general_protection(vcpu);
-    vcpu->cr8 = value;
+    vcpu->hooks.cr8_write(vcpu->hooks.ctx, (uint8_t)value);
     return EXIT_ADVANCE;
 }
 
@@ -204,7 +204,7 @@ enum exit_action cr_read_exit(struct vcpu *vcpu, struct vexit *exit)
         *gpr = get(vcpu, VREG_CR4);
         return EXIT_ADVANCE;
     case 8:
-        *gpr = vcpu->cr8;
+        *gpr = vcpu->hooks.cr8_read(vcpu->hooks.ctx);
         return EXIT_ADVANCE;
     default:
         return inject_exception(vcpu, X86_UD);

@@ -20,6 +20,8 @@ exit_handler debug_step_exit;  /* debug_step.c */
 void cpuid_build(struct vcpu *vcpu);
 /* Brings the bits that follow CR4 and XCR0 up to date. */
 void cpuid_update(struct vcpu *vcpu, uint64_t cr4);
+/* The bits that follow IA32_APIC_BASE. */
+void cpuid_show_apic(struct vcpu *vcpu, bool enabled);
 
 /* The bits that a guest may set: what the CPU knows and CPUID offers. */
 uint64_t cr4_guest_allowed(const struct vcpu *vcpu);
@@ -63,12 +65,6 @@ bool debug_exception(struct vcpu *vcpu, struct vexit *exit);
 static inline void exit_detail(struct vexit *exit, uint64_t detail)
 {
     exit->raw_qualification = detail;
-}
-
-/* Guest TSC: what RDTSC gives in the guest. */
-static inline uint64_t vcpu_tsc(struct vcpu *vcpu)
-{
-    return vcpu->host->tsc() + vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
 }
 
 #endif

@@ -35,6 +35,9 @@ enum msr_number {
     MSR_MTRR_FIX4K_F8000 = 0x26f,
     MSR_PAT = 0x277,
     MSR_MTRR_DEF_TYPE = 0x2ff,
+    MSR_TSC_DEADLINE = 0x6e0,
+    MSR_X2APIC_FIRST = 0x800,
+    MSR_X2APIC_LAST = 0x8ff,
     MSR_XSS = 0xda0
 };
 #define MSR_EFER           0xc0000080u
@@ -50,8 +53,7 @@ enum msr_number {
 #define MTRRCAP_VALUE            0x508u /* 8 variable ranges, fixed ranges, WC */
 #define MTRR_DEF_TYPE_BITS       0xcffull
 #define MTRR_PHYSMASK_VALID      BIT64(11)
-#define APIC_BASE_RESET          0xfee00100ull /* boot processor; EN clear: there is no local APIC */
-#define APIC_BASE_BSP            BIT64(8)
+#define APIC_BASE_EN             BIT64(11)
 #define MISC_ENABLE_FAST_STRINGS BIT64(0)
 #define MISC_ENABLE_RESET        (MISC_ENABLE_FAST_STRINGS | BIT64(11) | BIT64(12)) /* no BTS, PEBS */
 
@@ -86,6 +88,7 @@ static void move_tsc(struct vcpu *vcpu, uint64_t by)
     uint64_t offset = vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
     vcpu->backend->reg_set(vcpu, VREG_TSC_OFFSET, offset + by);
     vcpu->tsc_adjust += by;
+    vcpu->hooks.tsc_moved(vcpu->hooks.ctx);
 }
 
 static bool write_tsc(struct vcpu *vcpu, uint32_t msr, uint64_t value)
@@ -137,21 +140,22 @@ static bool write_debugctl(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return (value & ~(DEBUGCTL_LBR | DEBUGCTL_BTF)) == 0;
 }
 
-static bool read_apic_base(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+static bool read_apic(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-    (void)msr;
-    *value = vcpu->apic_base;
-    return true;
+    return vcpu->hooks.apic_read(vcpu->hooks.ctx, msr, value);
 }
 
-/* The local APIC is absent and can't be enabled; its address may move. */
+static bool write_apic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    return vcpu->hooks.apic_write(vcpu->hooks.ctx, msr, value);
+}
+
+/* "The CPUID feature flag for the APIC is also set to 0" while the APIC is disabled. */
 static bool write_apic_base(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-    (void)msr;
-    uint64_t address_bits = vcpu->facts->physical_address_mask & ~0xfffull;
-    if ((value & ~address_bits) != APIC_BASE_BSP)
+    if (!write_apic(vcpu, msr, value))
         return false;
-    vcpu->apic_base = value;
+    cpuid_show_apic(vcpu, value & APIC_BASE_EN);
     return true;
 }
 
@@ -325,7 +329,7 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 static const struct msr_entry common_entries[] = {
     {MSR_TSC, MSR_TSC, read_tsc, write_tsc},
-    {MSR_APIC_BASE, MSR_APIC_BASE, read_apic_base, write_apic_base},
+    {MSR_APIC_BASE, MSR_APIC_BASE, read_apic, write_apic_base},
     {MSR_MTRRCAP, MSR_MTRRCAP, read_mtrrcap, NULL},
     {MSR_SYSENTER_CS, MSR_SYSENTER_CS, read_backend, write_sysenter_cs},
     {MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, read_backend, write_address},
@@ -336,6 +340,8 @@ static const struct msr_entry common_entries[] = {
     {MSR_MTRR_FIX4K_C0000, MSR_MTRR_FIX4K_F8000, read_mtrr, write_mtrr_fixed},
     {MSR_PAT, MSR_PAT, read_backend, write_pat},
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, read_mtrr, write_mtrr_def_type},
+    {MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_apic, write_apic},
+    {MSR_X2APIC_FIRST, MSR_X2APIC_LAST, read_apic, write_apic},
     {MSR_XSS, MSR_XSS, msr_read_zero, msr_write_zero},
     {MSR_EFER, MSR_EFER, read_backend, write_efer},
     {MSR_FS_BASE, MSR_GS_BASE, read_backend, write_address},
@@ -390,7 +396,6 @@ bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 void msr_reset(struct vcpu *vcpu)
 {
-    vcpu->apic_base = APIC_BASE_RESET;
     vcpu->misc_enable = MISC_ENABLE_RESET;
     vcpu->bios_sign_id = 0;
     vcpu->tsc_adjust = 0;

@@ -29,7 +29,6 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->deadline_tsc = UINT64_MAX;
     vcpu->deadline_served = false;
     vcpu->nested_faults = 0;
-    vcpu->cr8 = 0;
     vcpu->int_shadow = 0;
     vcpu->backend->want_window(vcpu, VWINDOW_IRQ, false);
     vcpu->backend->want_window(vcpu, VWINDOW_NMI, false);

@@ -78,6 +78,12 @@ struct vcpu_hooks {
      * change it at any time. */
     const uint8_t *(*mem_page)(void *ctx, gpa_t gpa);
     int (*irq_ack)(void *ctx); /* INTA: the vector, or -1 when the request went away */
+    /* The local APIC's MSRs (IA32_APIC_BASE, IA32_TSC_DEADLINE, 800h to 8FFh); false: #GP(0). */
+    bool (*apic_read)(void *ctx, uint32_t msr, uint64_t *value);
+    bool (*apic_write)(void *ctx, uint32_t msr, uint64_t value);
+    uint8_t (*cr8_read)(void *ctx); /* the task priority, 0 to 15 */
+    void (*cr8_write)(void *ctx, uint8_t value);
+    void (*tsc_moved)(void *ctx); /* the guest's TSC was set */
     void (*advance)(void *ctx, vtime_t now);
     vtime_t (*next_deadline)(void *ctx); /* the nearest of all devices */
     void (*host_events)(void *ctx);      /* after a host interrupt: move bytes of the consoles */
@@ -142,7 +148,7 @@ struct vcpu {
     /* While all of these are false, the run loop does nothing between two entries. */
     union {
         struct {
-            bool irq_high; /* the PIC's INT pin */
+            bool irq_high; /* the local APIC's INTR: irq_ack() has something */
             bool nmi_pending;
             bool halted;
             bool devices_touched;   /* deadlines and stop requests may have changed: the machine
@@ -163,12 +169,10 @@ struct vcpu {
 
     /* Guest-visible state that no backend register holds. */
     uint64_t xcr0; /* as XSETBV exits and CPUID's leaf Dh saw it */
-    uint64_t apic_base;
     uint64_t misc_enable;
     uint64_t mtrr[32]; /* see msr.c */
     uint64_t bios_sign_id;
     uint64_t tsc_adjust;
-    uint64_t cr8;
     struct vcpu_cpuid cpuid;
 
     enum vm_stop stop;

@@ -19,6 +19,11 @@ void vcpu_report(struct vcpu *vcpu);
 void vcpu_stop(struct vcpu *vcpu, enum vm_stop stop, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What RDTSC gives in the guest. */
+static inline uint64_t vcpu_tsc(struct vcpu *vcpu)
+{
+    return vcpu->host->tsc() + vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
+}
 /* --- report.c --------------------------------------------------------------------------------- */
 
 /* Prints how many exits of each kind there were and what they cost, and where the time went. */
@@ -56,6 +61,8 @@ enum exit_action inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t er
  */
 
 void cpuid_guest(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+/* The frequency that leaf 15h calls the core crystal clock's: the local APIC's timer counts it. */
+uint32_t cpuid_crystal_hz(const struct cpu_facts *facts);
 /* False: the guest gets #GP(0). */
 bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);

@@ -1,12 +1,25 @@
 // What the hardware can't be asked for: where things are and how they are wired. The numbers are
-// those of pc/layout.h. Interrupts are those of the two 8259A: there is no MADT and no APIC.
+// those of pc/layout.h.
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "PXHV  ", "PXHVPC  ", 1)
 {
     // Soft off: the value that goes into SLP_TYP of PM1_CNT.
     Name (\_S5, Package () { 5, 5, 0, 0 })
 
+    // The operating system tells which interrupt controllers it uses: 0 is the two 8259A, 1 the APICs.
+    Name (PICM, 0)
+    Method (\_PIC, 1, NotSerialized)
+    {
+        PICM = Arg0
+    }
+
     Scope (\_SB)
     {
+        Device (CPU0)
+        {
+            Name (_HID, "ACPI0007")
+            Name (_UID, 0)
+        }
+
         // Ports that no driver owns: the delay port, port 92h, and the ACPI block itself.
         Device (MBRD)
         {
@@ -40,8 +53,9 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "PXHV  ", "PXHVPC  ", 1)
                     0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
             })
 
-            // INTA of each device, soldered to an interrupt input: no link device to program.
-            Name (_PRT, Package ()
+            // INTA of each device, soldered to an interrupt input: no link device to program. At the
+            // 8259As two of the four lines share an input.
+            Name (PRTP, Package ()
             {
                 Package () { 0x0001FFFF, 0, 0, 10 },
                 Package () { 0x0002FFFF, 0, 0, 11 },
@@ -52,6 +66,25 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "PXHV  ", "PXHVPC  ", 1)
                 Package () { 0x0007FFFF, 0, 0, 10 },
                 Package () { 0x0008FFFF, 0, 0, 11 }
             })
+            Name (PRTA, Package ()
+            {
+                Package () { 0x0001FFFF, 0, 0, 17 },
+                Package () { 0x0002FFFF, 0, 0, 18 },
+                Package () { 0x0003FFFF, 0, 0, 19 },
+                Package () { 0x0004FFFF, 0, 0, 16 },
+                Package () { 0x0005FFFF, 0, 0, 17 },
+                Package () { 0x0006FFFF, 0, 0, 18 },
+                Package () { 0x0007FFFF, 0, 0, 19 },
+                Package () { 0x0008FFFF, 0, 0, 16 }
+            })
+            Method (_PRT, 0, NotSerialized)
+            {
+                If (PICM)
+                {
+                    Return (PRTA)
+                }
+                Return (PRTP)
+            }
 
             Device (PIC)
             {

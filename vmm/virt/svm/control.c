@@ -21,13 +21,14 @@
 
 /*
  * What the guest can't do alone. Not intercepted, because the CPU does it right for the guest: task
- * switches, CR2, CR3 and CR8, debug registers, INVLPG, RSM (#UD outside of SMM), and IRET but after
+ * switches, CR2 and CR3, debug registers, INVLPG, RSM (#UD outside of SMM), and IRET but after
  * an NMI. All writes of CR0 are: the selective intercept would spare those of TS and MP alone,
  * which no kernel makes often, and QEMU's TCG overlooks the upper half of CR0 there.
  */
 static void write_intercepts(struct vmcb_control *control)
 {
-    control->intercept_cr = INTERCEPT_CR_WRITE(0) | INTERCEPT_CR_WRITE(4);
+    control->intercept_cr = INTERCEPT_CR_WRITE(0) | INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_WRITE(8) |
+                            INTERCEPT_CR_READ(8); /* the task priority is the local APIC's */
     control->intercept_exceptions = EXCEPTIONS_ALWAYS;
     control->intercept_3 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
                            INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
@@ -64,7 +65,7 @@ static void write_control(const struct svm_vcpu *state, struct vmcb_control *con
     write_intercepts(control);
     control->iopm_base_pa = (hpa_t)state->iopm;
     control->msrpm_base_pa = (hpa_t)state->msrpm;
-    control->v_intr = V_INTR_MASKING; /* V_TPR, the guest's CR8, is 0 */
+    control->v_intr = V_INTR_MASKING;
     control->np_enable = NP_ENABLE;
     control->n_cr3 = state->npt.root;
     control->asid = state->asid;

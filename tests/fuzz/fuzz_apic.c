@@ -1,0 +1,179 @@
+/* needs: vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/dev/ioapic.c vmm/lib/mem.c */
+/*
+ * A local APIC and an I/O APIC as they are wired in a PC, under any sequence of accesses, messages,
+ * pins, acknowledges and steps of time. After each step INTR shows what the state asks for, the
+ * deadline lies in the future, no bitmap holds an illegal vector, and a reset gives what init gave.
+ *
+ * Input: operations of an opcode byte and its operands.
+ */
+#include "dev/ioapic.h"
+#include "dev/lapic.h"
+#include "input.h"
+
+#include <string.h>
+
+static struct lapic lapic;
+static struct ioapic ioapic;
+static bool intr, lint0;
+static vtime_t now;
+
+static void set_intr(void *ctx, unsigned pin, bool high)
+{
+    (void)ctx;
+    (void)pin;
+    intr = high;
+}
+
+static int extint_ack(void *ctx)
+{
+    (void)ctx;
+    return 7;
+}
+
+static void eoi(void *ctx, uint8_t vector)
+{
+    (void)ctx;
+    ioapic_eoi(&ioapic, vector);
+}
+
+static bool send(void *ctx, const struct apic_message *message)
+{
+    (void)ctx;
+    return lapic_receive(&lapic, message);
+}
+
+static vtime_t when_tsc(void *ctx, uint64_t tsc)
+{
+    (void)ctx;
+    return tsc <= now ? now : tsc;
+}
+
+static const struct lapic_config config = {3, true, 1000000000, (1ull << 40) - 1};
+static const struct lapic_wiring wiring = {
+    .intr = {set_intr, NULL, 0}, .extint_ack = extint_ack, .eoi = eoi, .when_tsc = when_tsc};
+
+static void check_state(void)
+{
+    check(intr == lapic_irq_cause(&lapic));
+    check(lapic_ops.next_deadline(&lapic) > now);
+    check(((lapic.irr[0] | lapic.isr[0] | lapic.tmr[0]) & 0xffff) == 0);
+    check(lapic_ppr(&lapic) >> 4 >= lapic.tpr >> 4);
+    check((lapic.base & 0xc00) != 0x400);
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
+        check((ioapic.redirection[pin] & 0xc000) != 0x4000); /* remote IRR is a level's */
+}
+
+#define SAME(a, b, first, last)                                                                    \
+    (memcmp(&(a)->first, &(b)->first,                                                              \
+            (size_t)((const char *)(&(a)->last + 1) - (const char *)&(a)->first)) == 0)
+
+static void reset_all(void)
+{
+    static struct lapic fresh;
+    bool pin = intr;
+    lapic_init(&fresh, &config, &wiring);
+    intr = pin;
+    lapic_ops.reset(&lapic);
+    check(SAME(&lapic, &fresh, base, extint));
+    check(SAME(&lapic, &fresh, expiry, deadline_ns));
+    ioapic_ops.reset(&ioapic);
+}
+
+static void access_msr(struct input *input, bool write)
+{
+    static const uint32_t others[] = {0x1b, 0x6e0};
+    uint8_t choice = take8(input);
+    uint32_t msr = choice < 0xf0 ? 0x800u + (choice & 0x3f) : others[choice & 1];
+    uint64_t value = 0;
+    if (!write)
+        lapic_msr_read(&lapic, msr, &value);
+    else if (msr == 0x1b)
+        lapic_msr_write(&lapic, msr, 0xfee00100 | take(input, 2) << 8);
+    else
+        lapic_msr_write(&lapic, msr, take(input, choice & 0x40 ? 8 : 3));
+}
+
+static void access_page(struct input *input, uint8_t op, const struct dev_ops *ops, void *dev)
+{
+    unsigned size = op & 0x40 ? 1u << (take8(input) & 3) : 4;
+    uint32_t offset = op & 0x40 ? (uint32_t)take(input, 2) & 0xfff : take8(input) * 16u & 0xff0;
+    uint64_t value = 0;
+    if (op & 0x80)
+        ops->write(dev, offset, size, take(input, size));
+    else if (ops->read(dev, offset, size, &value) == IO_OK)
+        check(size == 8 || value >> size * 8 == 0);
+}
+
+static void one_operation(struct input *input)
+{
+    uint8_t op = take8(input);
+    struct apic_message message;
+    int vector;
+
+    switch (op & 0x0f) {
+    case 0:
+    case 1:
+    case 2:
+        access_page(input, op, &lapic_ops, &lapic);
+        break;
+    case 3:
+    case 4:
+        access_page(input, op, &ioapic_ops, &ioapic);
+        break;
+    case 5:
+    case 6:
+        access_msr(input, op & 0x80);
+        break;
+    case 7:
+        ioapic_set_irq(&ioapic, op >> 4 & 7 ? take8(input) % 25 : 2, op & 0x80);
+        break;
+    case 8:
+        lint0 = op & 0x80;
+        lapic_set_lint(&lapic, op >> 4 & 1, lint0);
+        break;
+    case 9:
+    case 10:
+        vector = lapic_ack(&lapic);
+        check(vector == -1 || vector == 7 || (vector >= 16 && vector < 256));
+        break;
+    case 11:
+        now += take(input, (op >> 4) % 6);
+        lapic_ops.advance(&lapic, now);
+        break;
+    case 12:
+        if (lapic_ops.next_deadline(&lapic) < UINT64_MAX / 8)
+            now = lapic_ops.next_deadline(&lapic);
+        lapic_ops.advance(&lapic, now);
+        break;
+    case 13:
+        if (apic_message_from_msi(0xfee00000 | take(input, 3), (uint32_t)take(input, 2), &message))
+            lapic_receive(&lapic, &message);
+        break;
+    case 14:
+        lapic_set_cr8(&lapic, take8(input) & 15);
+        check(lapic_cr8(&lapic) <= 15);
+        break;
+    default:
+        if (op == 0x5f)
+            reset_all();
+        else if (op == 0x6f)
+            lapic_virtual_wire(&lapic);
+        else if (op == 0x7f)
+            lapic_tsc_moved(&lapic);
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    now = 0;
+    lapic_init(&lapic, &config, &wiring);
+    ioapic_init(&ioapic, (struct apic_bus){send, NULL});
+    while (input.size) {
+        one_operation(&input);
+        lapic_ops.advance(&lapic, now);
+        check_state();
+    }
+    return 0;
+}

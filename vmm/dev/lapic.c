@@ -1,0 +1,465 @@
+/* The local APIC's registers and modes; lapic.h says what is modelled. */
+#include "dev/lapic.h"
+#include "dev/lapic_regs.h"
+#include "lib/bits.h"
+#include "lib/mem.h"
+
+/* What may be written to an LVT entry: vector, delivery mode, polarity, trigger, mask, timer mode.
+ */
+static const uint32_t lvt_writable[LAPIC_LVT_COUNT] = {
+    [LAPIC_TIMER] = 0x700FF, [LAPIC_THERMAL] = 0x107FF, [LAPIC_COUNTERS] = 0x107FF,
+    [LAPIC_LINT0] = 0x1A7FF, [LAPIC_LINT1] = 0x1A7FF,   [LAPIC_ERROR] = 0x100FF,
+};
+#define LVT_READ_ONLY (LAPIC_LVT_STATUS | LAPIC_LVT_REMOTE_IRR)
+
+/* --- modes ------------------------------------------------------------------------------------ */
+
+enum lapic_mode lapic_mode(const struct lapic *lapic)
+{
+    if (!(lapic->base & LAPIC_BASE_EN))
+        return LAPIC_DISABLED;
+    return lapic->base & LAPIC_BASE_EXTD ? LAPIC_X2APIC : LAPIC_XAPIC;
+}
+
+uint64_t lapic_page(const struct lapic *lapic)
+{
+    return lapic->base & lapic->config.address_mask & ~(uint64_t)(LAPIC_PAGE_SIZE - 1);
+}
+
+/* SDM "Local APIC State After Power-Up or Reset": all but IA32_APIC_BASE. */
+static void reset_registers(struct lapic *lapic)
+{
+    memset(lapic->irr, 0, sizeof(lapic->irr));
+    memset(lapic->isr, 0, sizeof(lapic->isr));
+    memset(lapic->tmr, 0, sizeof(lapic->tmr));
+    for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
+        lapic->lvt[i] = LAPIC_LVT_MASKED;
+    lapic->icr = 0;
+    lapic->ldr = 0;
+    lapic->dfr = LAPIC_DFR_RESET;
+    lapic->svr = LAPIC_SVR_RESET;
+    lapic->tpr = 0;
+    lapic->esr = lapic->errors = 0;
+    lapic->error_signalled = false;
+    lapic->extint = false;
+    lapic_timer_reset(lapic);
+}
+
+static enum lapic_mode mode_of_base(uint64_t base)
+{
+    const struct lapic probe = {.base = base};
+    return lapic_mode(&probe);
+}
+
+/* SDM "x2APIC State Transitions": x2APIC mode is entered from xAPIC mode and left by disabling. */
+static bool transition_allowed(enum lapic_mode old, uint64_t value)
+{
+    enum lapic_mode new = mode_of_base(value);
+    if (new == LAPIC_DISABLED)
+        return !(value & LAPIC_BASE_EXTD);
+    return new == old || (old != LAPIC_X2APIC && new - old == 1);
+}
+
+/* "The LDR is read-only in x2APIC mode": cluster by the upper bits of the ID, one bit of 16. */
+static uint32_t x2apic_ldr(uint8_t id)
+{
+    return (uint32_t)(id >> 4) << 16 | BIT(id & 15);
+}
+
+static bool base_write(struct lapic *lapic, uint64_t value)
+{
+    uint64_t address_bits = lapic->config.address_mask & ~(uint64_t)(LAPIC_PAGE_SIZE - 1);
+    enum lapic_mode old = lapic_mode(lapic), new = mode_of_base(value);
+    if (value & ~(address_bits | LAPIC_BASE_BSP | LAPIC_BASE_EXTD | LAPIC_BASE_EN))
+        return false;
+    if (!transition_allowed(old, value))
+        return false;
+    bool moved = lapic->base != value;
+    lapic->base = value;
+    if (new != old && (new == LAPIC_DISABLED || old == LAPIC_DISABLED))
+        reset_registers(lapic);
+    if (new != old &&new == LAPIC_X2APIC) {
+        lapic->ldr = x2apic_ldr(lapic->config.id);
+        lapic->icr = (uint32_t)lapic->icr; /* a destination has another shape here */
+    }
+    if (moved)
+        signal_raise(&lapic->wiring.moved);
+    return true;
+}
+
+/* --- registers that both modes have ----------------------------------------------------------- */
+
+static enum lapic_lvt lvt_of(uint32_t offset)
+{
+    return (enum lapic_lvt)((offset - LAPIC_LVT_TIMER) / 16);
+}
+
+static void lvt_write(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
+{
+    uint32_t old = lapic->lvt[entry];
+    value = (value & lvt_writable[entry]) | (old & LAPIC_LVT_REMOTE_IRR);
+    if (!lapic_software_enabled(lapic))
+        value |= LAPIC_LVT_MASKED;
+    lapic->lvt[entry] = value;
+    if (entry == LAPIC_TIMER)
+        lapic_timer_mode_changed(lapic, old);
+}
+
+/* "The mask bits for all the LVT entries are set" by the write that disables. */
+static void svr_write(struct lapic *lapic, uint32_t value)
+{
+    lapic->svr = value & LAPIC_SVR_WRITABLE;
+    if (!(lapic->svr & LAPIC_SVR_ENABLE))
+        for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
+            lapic->lvt[i] |= LAPIC_LVT_MASKED;
+}
+
+/* "A write to the ESR ... updates the ESR with any errors detected since the last write", and lets
+ * the next error interrupt. */
+static void esr_write(struct lapic *lapic)
+{
+    lapic->esr = lapic->errors;
+    lapic->errors = 0;
+    lapic->error_signalled = false;
+}
+
+static bool is_bitmap(uint32_t offset)
+{
+    return offset >= LAPIC_ISR && offset < LAPIC_IRR_END;
+}
+
+static uint32_t bitmap_read(const struct lapic *lapic, uint32_t offset)
+{
+    const uint32_t *map = offset < LAPIC_TMR   ? lapic->isr
+                          : offset < LAPIC_IRR ? lapic->tmr
+                                               : lapic->irr;
+    return map[offset / 16 % 8];
+}
+
+/* False when there is no such register in either mode. */
+static bool register_read(const struct lapic *lapic, uint32_t offset, uint32_t *value)
+{
+    if (is_bitmap(offset)) {
+        *value = bitmap_read(lapic, offset);
+        return true;
+    }
+    switch (offset) {
+    case LAPIC_VERSION:
+        *value = LAPIC_VERSION_VALUE;
+        return true;
+    case LAPIC_TPR:
+        *value = lapic->tpr;
+        return true;
+    case LAPIC_PPR:
+        *value = lapic_ppr(lapic);
+        return true;
+    case LAPIC_LDR:
+        *value = lapic->ldr;
+        return true;
+    case LAPIC_SVR:
+        *value = lapic->svr;
+        return true;
+    case LAPIC_ESR:
+        *value = lapic->esr;
+        return true;
+    case LAPIC_LVT_TIMER:
+    case LAPIC_LVT_THERMAL:
+    case LAPIC_LVT_COUNTERS:
+    case LAPIC_LVT_LINT0:
+    case LAPIC_LVT_LINT1:
+    case LAPIC_LVT_ERROR:
+        *value = lapic->lvt[lvt_of(offset)];
+        return true;
+    case LAPIC_INITIAL_COUNT:
+        *value = lapic->initial_count;
+        return true;
+    case LAPIC_CURRENT_COUNT:
+        *value = lapic_timer_count(lapic);
+        return true;
+    case LAPIC_DIVIDE:
+        *value = lapic->divide;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Values are checked already, or their other bits ignored. False: nothing to write there. */
+static bool register_write(struct lapic *lapic, uint32_t offset, uint32_t value)
+{
+    switch (offset) {
+    case LAPIC_TPR:
+        lapic->tpr = (uint8_t)value;
+        return true;
+    case LAPIC_EOI:
+        lapic_end_of_interrupt(lapic);
+        return true;
+    case LAPIC_SVR:
+        svr_write(lapic, value);
+        return true;
+    case LAPIC_ESR:
+        esr_write(lapic);
+        return true;
+    case LAPIC_LVT_TIMER:
+    case LAPIC_LVT_THERMAL:
+    case LAPIC_LVT_COUNTERS:
+    case LAPIC_LVT_LINT0:
+    case LAPIC_LVT_LINT1:
+    case LAPIC_LVT_ERROR:
+        lvt_write(lapic, lvt_of(offset), value);
+        return true;
+    case LAPIC_INITIAL_COUNT:
+        lapic_timer_start(lapic, value);
+        return true;
+    case LAPIC_DIVIDE:
+        lapic_timer_divide(lapic, (uint8_t)value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* --- xAPIC mode: the page --------------------------------------------------------------------- */
+
+static uint32_t page_read(struct lapic *lapic, uint32_t offset)
+{
+    uint32_t value = 0;
+    switch (offset) {
+    case LAPIC_ID:
+        return (uint32_t)lapic->config.id << 24;
+    case LAPIC_EOI:
+        return 0;
+    case LAPIC_DFR:
+        return lapic->dfr;
+    case LAPIC_ICR:
+        return (uint32_t)lapic->icr;
+    case LAPIC_ICR_HIGH:
+        return (uint32_t)(lapic->icr >> 32);
+    default:
+        if (!register_read(lapic, offset, &value))
+            lapic_error(lapic, LAPIC_ESR_ILLEGAL_REGISTER);
+        return value;
+    }
+}
+
+static void page_write(struct lapic *lapic, uint32_t offset, uint32_t value)
+{
+    uint32_t unused;
+    switch (offset) {
+    case LAPIC_ID:
+        break;
+    case LAPIC_LDR:
+        lapic->ldr = value & LAPIC_XAPIC_HIGH_BYTE;
+        break;
+    case LAPIC_DFR:
+        lapic->dfr = value | ~LAPIC_DFR_MODEL;
+        break;
+    case LAPIC_ICR:
+        lapic->icr = (lapic->icr & ~0xFFFFFFFFull) | (value & LAPIC_ICR_WRITABLE);
+        lapic_command(lapic);
+        break;
+    case LAPIC_ICR_HIGH:
+        lapic->icr = (uint32_t)lapic->icr | (uint64_t)(value & LAPIC_XAPIC_HIGH_BYTE) << 32;
+        break;
+    default:
+        if (!register_write(lapic, offset, value) && !register_read(lapic, offset, &unused))
+            lapic_error(lapic, LAPIC_ESR_ILLEGAL_REGISTER);
+        break;
+    }
+}
+
+/* "Must be accessed using 128-bit aligned 32-bit loads or stores". */
+static enum io_result page_check(const struct lapic *lapic, uint32_t offset, unsigned size)
+{
+    if (lapic_mode(lapic) != LAPIC_XAPIC || offset >= LAPIC_PAGE_SIZE)
+        return IO_NO_REGISTER;
+    return size == 4 && offset % 16 == 0 ? IO_OK : IO_BAD_SIZE;
+}
+
+static enum io_result lapic_read(void *dev, uint32_t offset, unsigned size, uint64_t *value)
+{
+    struct lapic *lapic = dev;
+    enum io_result result = page_check(lapic, offset, size);
+    if (result == IO_OK)
+        *value = page_read(lapic, offset);
+    lapic_sync(lapic);
+    return result;
+}
+
+static enum io_result lapic_write(void *dev, uint32_t offset, unsigned size, uint64_t value)
+{
+    struct lapic *lapic = dev;
+    enum io_result result = page_check(lapic, offset, size);
+    if (result == IO_OK)
+        page_write(lapic, offset, (uint32_t)value);
+    lapic_sync(lapic);
+    return result;
+}
+
+/* --- x2APIC mode: MSRs ------------------------------------------------------------------------ */
+
+static bool x2apic_read(const struct lapic *lapic, uint32_t offset, uint64_t *value)
+{
+    uint32_t word;
+    switch (offset) {
+    case LAPIC_ID:
+        *value = lapic->config.id;
+        return true;
+    case LAPIC_ICR:
+        *value = lapic->icr;
+        return true;
+    default:
+        if (!register_read(lapic, offset, &word))
+            return false;
+        *value = word;
+        return true;
+    }
+}
+
+/* The bits of a register that aren't reserved; none where it is read-only or absent, which
+ * register_write() then finds out. */
+static uint64_t x2apic_writable(uint32_t offset)
+{
+    switch (offset) {
+    case LAPIC_TPR:
+    case LAPIC_SELF_IPI:
+        return 0xFF;
+    case LAPIC_SVR:
+        return LAPIC_SVR_WRITABLE;
+    case LAPIC_ICR:
+        return 0xFFFFFFFFull << 32 | LAPIC_ICR_WRITABLE;
+    case LAPIC_LVT_TIMER:
+    case LAPIC_LVT_THERMAL:
+    case LAPIC_LVT_COUNTERS:
+    case LAPIC_LVT_LINT0:
+    case LAPIC_LVT_LINT1:
+    case LAPIC_LVT_ERROR:
+        return lvt_writable[lvt_of(offset)] | LVT_READ_ONLY;
+    case LAPIC_INITIAL_COUNT:
+        return UINT32_MAX;
+    case LAPIC_DIVIDE:
+        return LAPIC_DIVIDE_WRITABLE;
+    default: /* EOI and ESR take only 0 */
+        return 0;
+    }
+}
+
+static bool x2apic_write(struct lapic *lapic, uint32_t offset, uint64_t value)
+{
+    if (value & ~x2apic_writable(offset))
+        return false;
+    switch (offset) {
+    case LAPIC_ICR:
+        lapic->icr = value;
+        lapic_command(lapic);
+        return true;
+    case LAPIC_SELF_IPI:
+        lapic_self(lapic, (uint8_t)value);
+        return true;
+    default:
+        return register_write(lapic, offset, (uint32_t)value);
+    }
+}
+
+static uint32_t msr_offset(uint32_t msr)
+{
+    return (msr - LAPIC_MSR_X2APIC) * 16;
+}
+
+static bool is_x2apic_msr(const struct lapic *lapic, uint32_t msr)
+{
+    return lapic_mode(lapic) == LAPIC_X2APIC && msr >= LAPIC_MSR_X2APIC &&
+           msr <= LAPIC_MSR_X2APIC_LAST;
+}
+
+bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
+{
+    if (msr == LAPIC_MSR_BASE) {
+        *value = lapic->base;
+        return true;
+    }
+    if (msr == LAPIC_MSR_TSC_DEADLINE) {
+        *value = lapic_timer_tsc_deadline(lapic);
+        return true;
+    }
+    return is_x2apic_msr(lapic, msr) && x2apic_read(lapic, msr_offset(msr), value);
+}
+
+bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
+{
+    bool done = true;
+    if (msr == LAPIC_MSR_BASE)
+        done = base_write(lapic, value);
+    else if (msr == LAPIC_MSR_TSC_DEADLINE)
+        lapic_timer_set_tsc_deadline(lapic, value);
+    else
+        done = is_x2apic_msr(lapic, msr) && x2apic_write(lapic, msr_offset(msr), value);
+    lapic_sync(lapic);
+    return done;
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+uint8_t lapic_cr8(const struct lapic *lapic)
+{
+    return lapic->tpr >> 4;
+}
+
+void lapic_set_cr8(struct lapic *lapic, uint8_t cr8)
+{
+    lapic->tpr = (uint8_t)(cr8 << 4);
+    lapic_sync(lapic);
+}
+
+void lapic_tsc_moved(struct lapic *lapic)
+{
+    if (lapic->tsc_deadline)
+        lapic_timer_set_tsc_deadline(lapic, lapic->tsc_deadline);
+    lapic_sync(lapic);
+}
+
+void lapic_virtual_wire(struct lapic *lapic)
+{
+    svr_write(lapic, LAPIC_SVR_RESET | LAPIC_SVR_ENABLE);
+    lvt_write(lapic, LAPIC_LINT0, APIC_EXTINT << 8);
+    lvt_write(lapic, LAPIC_LINT1, APIC_NMI << 8);
+    lapic_sync(lapic);
+}
+
+static void lapic_advance(void *dev, vtime_t now)
+{
+    lapic_timer_advance(dev, now);
+    lapic_sync(dev);
+}
+
+static vtime_t lapic_next_deadline(const void *dev)
+{
+    return lapic_timer_deadline(dev);
+}
+
+static void lapic_reset(void *dev)
+{
+    struct lapic *lapic = dev;
+    lapic->base = LAPIC_BASE_ADDRESS | LAPIC_BASE_EN;
+    if (lapic->config.boot_processor)
+        lapic->base |= LAPIC_BASE_BSP;
+    reset_registers(lapic);
+    signal_raise(&lapic->wiring.moved);
+    lapic_sync(lapic);
+}
+
+void lapic_init(struct lapic *lapic, const struct lapic_config *config,
+                const struct lapic_wiring *wiring)
+{
+    *lapic = (struct lapic){.config = *config, .wiring = *wiring};
+    lapic_reset(lapic);
+}
+
+const struct dev_ops lapic_ops = {
+    .name = "lapic",
+    .read = lapic_read,
+    .write = lapic_write,
+    .reset = lapic_reset,
+    .advance = lapic_advance,
+    .next_deadline = lapic_next_deadline,
+};

@@ -1,0 +1,149 @@
+/*
+ * The local APIC of the guest's one processor. Documents: SDM "Advanced Programmable Interrupt
+ * Controller (APIC)" with "Extended XAPIC (x2APIC)".
+ *
+ * Modelled: the page of xAPIC mode and the MSRs of x2APIC mode; the modes and their transitions by
+ * IA32_APIC_BASE; six LVT entries; IRR, ISR and TMR for vectors 16 to 255, priorities, EOI with its
+ * broadcast to the I/O APICs and the suppression of that; the ICR with all delivery modes and
+ * shorthands; the ESR; software disable; the timer (lapic_timer.c); the 8259A behind LINT0, and
+ * NMIs from LINT1.
+ *
+ * Details that matter: the ID can't be changed. Delivery takes no time, so delivery status always
+ * reads as idle, and an acknowledge never finds that its interrupt has gone: the spurious vector is
+ * kept, but not used. An illegal vector in an LVT is an error when it is to be delivered, not when
+ * it is written. Disabling by IA32_APIC_BASE puts all registers into their state after reset, and
+ * the two pins then are the processor's INTR and NMI.
+ *
+ * NOT modelled: APR and remote read (no processor of the last twenty years has them), focus
+ * processor checking, CMCI, thermal and performance interrupts (their LVTs hold what is written),
+ * SMI; INIT and start-up to other processors, which aren't there. Shorthands with delivery modes
+ * that the manual calls invalid send nothing.
+ *
+ * A hostile guest can give itself nonsense interrupts and stop its own: vectors index bitmaps of
+ * 256 bits, LVTs are found by a switch, and the timer's arithmetic saturates.
+ */
+#ifndef DEV_LAPIC_H
+#define DEV_LAPIC_H
+
+#include "dev/apic_message.h"
+#include "dev/dev.h"
+
+enum lapic_mode { LAPIC_DISABLED, LAPIC_XAPIC, LAPIC_X2APIC };
+
+enum lapic_lvt {
+    LAPIC_TIMER,
+    LAPIC_THERMAL,
+    LAPIC_COUNTERS,
+    LAPIC_LINT0,
+    LAPIC_LINT1,
+    LAPIC_ERROR,
+    LAPIC_LVT_COUNT
+};
+
+struct lapic_config {
+    uint8_t id;
+    bool boot_processor;
+    uint32_t timer_hz;     /* what the divider divides */
+    uint64_t address_mask; /* physical address bits that exist */
+};
+
+struct lapic_wiring {
+    struct irq_line intr;   /* high: lapic_ack() has a vector for the processor */
+    struct signal_line nmi; /* an NMI */
+    struct signal_line init;
+    struct signal_line moved;               /* the mode or the page's address has changed */
+    int (*extint_ack)(void *ctx);           /* INTA of the 8259As: the vector */
+    void (*eoi)(void *ctx, uint8_t vector); /* a level-triggered interrupt has ended */
+    /* Guest time at which the guest's TSC gets to a value; the present where it has already. */
+    vtime_t (*when_tsc)(void *ctx, uint64_t tsc);
+    void *ctx; /* of these three */
+};
+
+struct lapic {
+    /* Configuration and connections. */
+    struct lapic_config config;
+    struct lapic_wiring wiring;
+
+    /* Counters. */
+    uint64_t accepted; /* requests that entered the IRR */
+    uint64_t acks, eois, ipis, timer_ticks;
+
+    /* Time, and the pins' levels: they are others', and survive reset. */
+    vtime_t now;
+    uint64_t tick; /* of config.timer_hz */
+    bool lint[2];
+
+    /* Guest-visible state. */
+    uint64_t base; /* IA32_APIC_BASE */
+    uint64_t icr;
+    uint32_t irr[8], isr[8], tmr[8];
+    uint32_t lvt[LAPIC_LVT_COUNT];
+    uint32_t ldr, dfr, svr;
+    uint8_t tpr;
+    uint8_t esr;    /* what a read gives */
+    uint8_t errors; /* since ESR was written */
+    bool error_signalled;
+    bool extint; /* an I/O APIC or a message asked for an INTA cycle */
+    uint32_t initial_count;
+    uint8_t divide;
+    uint64_t expiry;       /* tick at which the count gets to 0; UINT64_MAX: it is there */
+    uint64_t tsc_deadline; /* IA32_TSC_DEADLINE; 0: not armed */
+    vtime_t deadline_ns;   /* the same in guest time */
+};
+
+/* The page of xAPIC mode; LAPIC_PAGE_SIZE bytes at lapic_page(). */
+extern const struct dev_ops lapic_ops;
+
+void lapic_init(struct lapic *lapic, const struct lapic_config *config,
+                const struct lapic_wiring *wiring);
+enum lapic_mode lapic_mode(const struct lapic *lapic);
+/* Where the page is to answer; only in xAPIC mode. */
+uint64_t lapic_page(const struct lapic *lapic);
+
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE and 800h to 8FFh. False: the guest gets #GP(0). The clock must
+ * be up to date: advance() first. */
+bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value);
+bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value);
+
+/* CR8: bits 7 to 4 of TPR. */
+uint8_t lapic_cr8(const struct lapic *lapic);
+void lapic_set_cr8(struct lapic *lapic, uint8_t cr8);
+
+/* A message on the APICs' bus. False when it isn't for this one, or can't be taken. */
+bool lapic_receive(struct lapic *lapic, const struct apic_message *message);
+/* LINT0 and LINT1 go to a level. For irq_line.set. */
+void lapic_set_lint(void *lapic, unsigned pin, bool high);
+/* The processor takes an interrupt: its vector, or -1 when there is none. */
+int lapic_ack(struct lapic *lapic);
+/* What INTR must show: a request above the processor's priority, or an external interrupt. */
+bool lapic_irq_cause(const struct lapic *lapic);
+/* What firmware leaves: virtual wire, the 8259A through LINT0 and NMIs through LINT1. */
+void lapic_virtual_wire(struct lapic *lapic);
+/* The guest's TSC was set: the date of a deadline is another. */
+void lapic_tsc_moved(struct lapic *lapic);
+
+/* --- between the files of the local APIC ------------------------------------------------------ */
+
+/* lapic_irq.c */
+bool lapic_software_enabled(const struct lapic *lapic);
+uint8_t lapic_ppr(const struct lapic *lapic);
+void lapic_error(struct lapic *lapic, uint8_t error);
+/* An interrupt from inside: by an LVT entry's mode and vector, unless it is masked. */
+void lapic_local(struct lapic *lapic, enum lapic_lvt entry);
+void lapic_end_of_interrupt(struct lapic *lapic);
+void lapic_command(struct lapic *lapic); /* ICR was written */
+void lapic_self(struct lapic *lapic, uint8_t vector);
+void lapic_sync(struct lapic *lapic); /* the last statement of every entry point */
+
+/* lapic_timer.c */
+void lapic_timer_reset(struct lapic *lapic);
+void lapic_timer_advance(struct lapic *lapic, vtime_t now);
+vtime_t lapic_timer_deadline(const struct lapic *lapic);
+uint32_t lapic_timer_count(const struct lapic *lapic);
+void lapic_timer_start(struct lapic *lapic, uint32_t initial_count);
+void lapic_timer_divide(struct lapic *lapic, uint8_t divide);
+void lapic_timer_mode_changed(struct lapic *lapic, uint32_t old_lvt);
+uint64_t lapic_timer_tsc_deadline(const struct lapic *lapic);
+void lapic_timer_set_tsc_deadline(struct lapic *lapic, uint64_t tsc);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * The machine's two APICs: what leads to them and what the CPU asks of its own one. The 8259As stay
+ * beside them, behind LINT0; each of their inputs is an input of the I/O APIC too.
+ */
+#include "dev/lapic_regs.h"
+#include "lib/assert.h"
+#include "pc/layout.h"
+#include "pc/pc.h"
+#include "virt/virt.h"
+
+#define NOWHERE UINT64_MAX
+
+static vtime_t now(struct pc *pc)
+{
+    return pc->config.now(pc->config.now_ctx);
+}
+
+/* --- inputs ----------------------------------------------------------------------------------- */
+
+void pc_set_irq(void *ctx, unsigned irq, bool high)
+{
+    struct pc *pc = ctx;
+
+    pic8259_set_irq(&pc->pic, irq, high);
+    ioapic_set_irq(&pc->ioapic, irq == PC_IRQ_TIMER ? PC_GSI_TIMER : irq, high);
+}
+
+/* Two INTx links share an input of the 8259As, so that it sees their wired OR; at the I/O APIC each
+ * has one for itself, active low as on the bus. */
+void pc_set_intx(void *ctx, unsigned link, bool high)
+{
+    struct pc *pc = ctx;
+    unsigned irq = pc_pci_irq(link);
+    bool any = false;
+
+    pc->intx = (uint8_t)((pc->intx & ~BIT(link)) | (high ? BIT(link) : 0));
+    for (unsigned i = 0; i < PCI_INTX_LINK_COUNT; i++)
+        any |= pc_pci_irq(i) == irq && pc->intx & BIT(i);
+    pic8259_set_irq(&pc->pic, irq, any);
+    ioapic_set_irq(&pc->ioapic, PC_GSI_PCI_A + link, !high);
+}
+
+/* --- the local APIC's surroundings ------------------------------------------------------------ */
+
+static void set_intr(void *ctx, unsigned pin, bool high)
+{
+    struct pc *pc = ctx;
+
+    (void)pin;
+    if (pc->vcpu)
+        pc->vcpu->irq_high = high;
+}
+
+static void raise_nmi(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    if (pc->vcpu)
+        pc->vcpu->nmi_pending = true;
+}
+
+/* An INIT of the only processor: there is no firmware that would find it in its reset vector. */
+static void take_init(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    if (pc->stop == VM_RUNNING)
+        pc->stop = VM_STOP_RESET;
+    pc_attend(pc);
+}
+
+static int extint_ack(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pic8259_ack(&pc->pic);
+}
+
+static void end_of_interrupt(void *ctx, uint8_t vector)
+{
+    struct pc *pc = ctx;
+
+    ioapic_eoi(&pc->ioapic, vector);
+}
+
+bool pc_send_message(void *ctx, const struct apic_message *message)
+{
+    struct pc *pc = ctx;
+
+    return lapic_receive(&pc->lapic, message);
+}
+
+static vtime_t when_tsc(void *ctx, uint64_t tsc)
+{
+    struct pc *pc = ctx;
+    vtime_t present = now(pc);
+    uint64_t guest = pc->vcpu ? vcpu_tsc(pc->vcpu) : 0;
+
+    if (!pc->vcpu || tsc <= guest)
+        return present;
+    uint64_t ahead = clock_ns_covering(&pc->vcpu->clock, tsc - guest);
+    return ahead < VTIME_NEVER - present ? present + ahead : VTIME_NEVER;
+}
+
+/* --- the page --------------------------------------------------------------------------------- */
+
+/* The timer's registers alone need the time: an EOI is the commonest access by far. */
+static void catch_up(struct pc *pc, uint32_t offset)
+{
+    switch (offset) {
+    case LAPIC_SVR:
+    case LAPIC_LVT_TIMER:
+    case LAPIC_INITIAL_COUNT:
+    case LAPIC_CURRENT_COUNT:
+    case LAPIC_DIVIDE:
+        lapic_ops.advance(&pc->lapic, now(pc));
+        break;
+    default:
+        break;
+    }
+}
+
+/* The run loop looks at the deadlines when the local APIC's has become another. */
+static void note_deadline(struct pc *pc, vtime_t before)
+{
+    if (lapic_ops.next_deadline(&pc->lapic) == before)
+        return;
+    pc->deadline_stale = true;
+    pc_attend(pc);
+}
+
+static enum io_result page_read(void *dev, uint32_t offset, unsigned size, uint64_t *value)
+{
+    struct pc *pc = dev;
+
+    catch_up(pc, offset);
+    return lapic_ops.read(&pc->lapic, offset, size, value);
+}
+
+static enum io_result page_write(void *dev, uint32_t offset, unsigned size, uint64_t value)
+{
+    struct pc *pc = dev;
+    vtime_t before = lapic_ops.next_deadline(&pc->lapic);
+
+    catch_up(pc, offset);
+    enum io_result result = lapic_ops.write(&pc->lapic, offset, size, value);
+    note_deadline(pc, before);
+    return result;
+}
+
+static const struct dev_ops page_ops = {.name = "lapic", .read = page_read, .write = page_write};
+
+/* A page that the guest moves over another device answers nowhere; over RAM, RAM answers. */
+static void place_page(void *ctx)
+{
+    struct pc *pc = ctx;
+    bool wanted = lapic_mode(&pc->lapic) == LAPIC_XAPIC;
+    uint64_t page = lapic_page(&pc->lapic);
+
+    if (pc->lapic_page != NOWHERE)
+        iobus_remove(&pc->mmio, pc->lapic_page);
+    pc->lapic_page = NOWHERE;
+    if (wanted && iobus_add(&pc->mmio, page, LAPIC_PAGE_SIZE, &page_ops, pc, 0))
+        pc->lapic_page = page;
+}
+
+/* --- MSRs ------------------------------------------------------------------------------------- */
+
+/* As in the page: the offset that an x2APIC MSR has there. */
+static void catch_up_msr(struct pc *pc, uint32_t msr)
+{
+    if (msr >= LAPIC_MSR_X2APIC)
+        catch_up(pc, (msr - LAPIC_MSR_X2APIC) * 16);
+    else
+        lapic_ops.advance(&pc->lapic, now(pc));
+}
+
+bool pc_apic_read(void *ctx, uint32_t msr, uint64_t *value)
+{
+    struct pc *pc = ctx;
+
+    catch_up_msr(pc, msr);
+    return lapic_msr_read(&pc->lapic, msr, value);
+}
+
+bool pc_apic_write(void *ctx, uint32_t msr, uint64_t value)
+{
+    struct pc *pc = ctx;
+    vtime_t before = lapic_ops.next_deadline(&pc->lapic);
+
+    catch_up_msr(pc, msr);
+    bool done = lapic_msr_write(&pc->lapic, msr, value);
+    note_deadline(pc, before);
+    return done;
+}
+
+/* --- construction ----------------------------------------------------------------------------- */
+
+void pc_apic_init(struct pc *pc)
+{
+    const struct lapic_config config = {
+        .id = PC_APIC_ID,
+        .boot_processor = true,
+        .timer_hz = pc->config.apic_timer_hz,
+        .address_mask = pc->config.physical_address_mask,
+    };
+    const struct lapic_wiring wiring = {
+        .intr = {set_intr, pc, 0},
+        .nmi = {raise_nmi, pc},
+        .init = {take_init, pc},
+        .moved = {place_page, pc},
+        .extint_ack = extint_ack,
+        .eoi = end_of_interrupt,
+        .when_tsc = when_tsc,
+        .ctx = pc,
+    };
+
+    pc->lapic_page = NOWHERE;
+    lapic_init(&pc->lapic, &config, &wiring);
+    ioapic_init(&pc->ioapic, (struct apic_bus){pc_send_message, pc});
+    ASSERT(iobus_add(&pc->mmio, PC_IOAPIC_BASE, IOAPIC_PAGE_SIZE, &ioapic_ops, &pc->ioapic, 0));
+    for (unsigned link = 0; link < PCI_INTX_LINK_COUNT; link++)
+        ioapic_set_irq(&pc->ioapic, PC_GSI_PCI_A + link, true);
+}
+
+/* With what firmware does: the 8259As reach the processor as if there were no APIC. */
+void pc_apic_reset(struct pc *pc)
+{
+    ioapic_ops.reset(&pc->ioapic);
+    lapic_ops.reset(&pc->lapic);
+    lapic_virtual_wire(&pc->lapic);
+}
