@@ -47,7 +47,9 @@ add_module() {
     echo "$1" >>"$root/lib/modules/order"
 }
 add_module virtio_pci
+add_module virtio_console
 add_module virtio_blk
+add_module virtio-rng
 add_module ext4
 
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

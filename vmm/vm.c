@@ -150,6 +150,11 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
     int64_t epoch = 0;
     if (!rtc_read_epoch(&epoch))
         log_warn("the host has no clock that tells the date: the guest begins in 1970");
+    const char *random = random_init();
+    if (random)
+        log_info("the guest's virtio-rng draws from %s", random);
+    else
+        log_info("this CPU has no RDSEED and no RDRAND that works: the guest gets no virtio-rng");
     const struct pc_config config = {
         .gmem = &vm->gmem,
         .memory_bytes = vm->config.memory_bytes,
@@ -161,6 +166,8 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
         .disk = vm->disk_backend,
         .disk_count = vm->config.disk_count,
         .com1 = {vm_console_put, vm},
+        .hvc = {vm_console_put_block, vm_console_size, vm},
+        .entropy = random ? random_fill : NULL,
         .rtc_epoch_s = epoch,
         .now = vm_guest_now,
         .now_ctx = vm,

@@ -24,8 +24,10 @@ struct vm {
     struct profile_source profile; /* what profile_read() is to read */
 
     /* A byte that the guest had no room for yet. */
-    bool serial_held, key_held;
-    uint8_t serial_byte, key_byte;
+    bool typed_held, key_held;
+    uint8_t typed_byte, key_byte;
+    /* When the serial line's ring was first seen full; VTIME_NEVER: there is room. */
+    vtime_t line_full_at;
 
     /* Guest times at which the screen is drawn and its status line renewed; VTIME_NEVER: not. */
     vtime_t draw_at, status_at;
@@ -64,6 +66,8 @@ enum vm_stop vm_run(struct vm *vm);
 
 vtime_t vm_guest_now(void *ctx);
 void vm_console_put(void *ctx, uint8_t byte);
+uint32_t vm_console_put_block(void *ctx, const uint8_t *bytes, uint32_t size);
+bool vm_console_size(void *ctx, uint16_t *columns, uint16_t *rows);
 void vm_host_events(void *ctx);
 vtime_t vm_host_deadline(void *ctx);
 void vm_host_advance(void *ctx, vtime_t now);

@@ -13,6 +13,7 @@
 #define DRAW_PORTION_NS 2000000u
 #define DRAW_REST       4u
 #define STATUS_NS       1000000000u
+#define LINE_FULL_NS    250000000u
 
 vtime_t vm_guest_now(void *ctx)
 {
@@ -25,11 +26,12 @@ void vm_host_events(void *ctx)
 {
     struct vm *vm = ctx;
     serial_poll();
-    while (vm->serial_held || console_get(&vm->serial_byte)) {
-        vm->serial_held = !pc_serial_rx(&vm->pc, vm->serial_byte);
-        if (vm->serial_held)
+    while (vm->typed_held || console_get(&vm->typed_byte)) {
+        vm->typed_held = !pc_type(&vm->pc, vm->typed_byte);
+        if (vm->typed_held)
             break;
     }
+    pc_typed(&vm->pc);
     while (vm->key_held || console_get_scancode(&vm->key_byte)) {
         vm->key_held = !pc_keyboard_scancode(&vm->pc, vm->key_byte);
         if (vm->key_held)
@@ -43,13 +45,50 @@ static void draw_later(struct vm *vm, uint64_t delay_ns)
     pc_host_deadline_changed(&vm->pc);
 }
 
-void vm_console_put(void *ctx, uint8_t byte)
+static void shown(struct vm *vm, bool answered)
 {
-    struct vm *vm = ctx;
-    if (console_put(byte))
+    if (answered)
         pc_call_host(&vm->pc); /* the terminal has answered */
     if (vm->draw_at == VTIME_NEVER && screen_present())
         draw_later(vm, max_u64(DRAW_DELAY_NS, vm->draw_rest_ns));
+}
+
+void vm_console_put(void *ctx, uint8_t byte)
+{
+    shown(ctx, console_put(byte));
+}
+
+/* What the serial line takes without a wait. A line that is full for long may be one that nothing
+ * drains: serial_sink finds out with the next byte, and then drops. */
+static uint32_t line_room(struct vm *vm)
+{
+    uint32_t room = serial_room();
+    vtime_t now;
+    if (room > 0) {
+        vm->line_full_at = VTIME_NEVER;
+        return room;
+    }
+    now = vm_guest_now(vm);
+    vm->line_full_at = min_u64(vm->line_full_at, now);
+    return now - vm->line_full_at >= LINE_FULL_NS ? 1 : 0;
+}
+
+uint32_t vm_console_put_block(void *ctx, const uint8_t *bytes, uint32_t size)
+{
+    struct vm *vm = ctx;
+    uint32_t taken = (uint32_t)min_u64(size, line_room(vm));
+    bool answered = false;
+    for (uint32_t i = 0; i < taken; i++)
+        answered |= console_put(bytes[i]);
+    if (taken > 0)
+        shown(vm, answered);
+    return taken;
+}
+
+bool vm_console_size(void *ctx, uint16_t *columns, uint16_t *rows)
+{
+    (void)ctx;
+    return console_size(columns, rows);
 }
 
 static void show_status(struct vm *vm, vtime_t now)
@@ -104,6 +143,7 @@ void vm_console_start(struct vm *vm)
     console_set_stopped(false);
     vm->draw_at = VTIME_NEVER;
     vm->draw_rest_ns = 0;
+    vm->line_full_at = VTIME_NEVER;
     vm->status_shown_ns = vm_guest_now(vm);
     vm->status_exits = vm->vcpu.exits;
     vm->status_at = screen_present() ? vm->status_shown_ns : VTIME_NEVER;

@@ -1,4 +1,4 @@
-/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/pc_apic.c vmm/dev/ioapic.c vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_common.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
+/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/pc_apic.c vmm/dev/ioapic.c vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_console.c vmm/dev/virtio_rng.c vmm/dev/virtio_common.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
 /* The interrupts and deadlines of the machine. */
 #include "pc_fixture.h"
 
@@ -9,7 +9,7 @@ static void com1_interrupts_on_irq_4(void **state)
     out(0x3FC, 1, 0x08); /* OUT2 */
     out(0x3F9, 1, 0x01); /* received data */
     assert_false(vcpu.irq_high);
-    assert_true(pc_serial_rx(&pc, 'x'));
+    assert_true(pc_type(&pc, 'x'));
     assert_true(vcpu.irq_high);
     assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x34);
     assert_false(vcpu.irq_high);
@@ -25,14 +25,14 @@ static void com1_refuses_when_full_and_asks_for_more(void **state)
 
     (void)state;
     out(0x3FA, 1, 0x01); /* FIFO on */
-    while (taken < 100 && pc_serial_rx(&pc, (uint8_t)taken))
+    while (taken < 100 && pc_type(&pc, (uint8_t)taken))
         taken++;
     assert_int_equal(taken, 16);
     assert_int_equal(host_events_calls, 0);
     for (unsigned i = 0; i < 16; i++)
         assert_int_equal(in(0x3F8, 1), i);
     assert_true(host_events_calls > 0);
-    assert_true(pc_serial_rx(&pc, 0));
+    assert_true(pc_type(&pc, 0));
 }
 
 static void the_keyboard_interrupts_on_irq_1(void **state)

@@ -138,15 +138,24 @@ static void queue_enable_write(struct virtio_pci *vp, struct virtqueue *queue, u
         device_fail(vp, queue->broken);
 }
 
+bool virtio_pci_queue_live(const struct virtio_pci *vp, unsigned index)
+{
+    return (vp->status & VIRTIO_STATUS_DRIVER_OK) && !(vp->status & VIRTIO_STATUS_NEEDS_RESET) &&
+           pci_bus_master(&vp->pci) && index < vp->ops->queue_count && vp->queue[index].enabled;
+}
+
 void virtio_common_notify(struct virtio_pci *vp, unsigned index)
 {
-    bool running = (vp->status & VIRTIO_STATUS_DRIVER_OK) &&
-                   !(vp->status & VIRTIO_STATUS_NEEDS_RESET) && pci_bus_master(&vp->pci);
-    if (!running || index >= vp->ops->queue_count || !vp->queue[index].enabled) {
+    if (!virtio_pci_queue_live(vp, index)) {
         vp->ignored_notifications++;
         return;
     }
     vp->notifications++;
+    virtio_common_serve(vp, index);
+}
+
+void virtio_common_serve(struct virtio_pci *vp, unsigned index)
+{
     unsigned events = vp->ops->notify(vp->dev, &vp->queue[index], index);
     if (events & VIRTIO_EVENT_USED)
         tell_used(vp, index);

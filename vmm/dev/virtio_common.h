@@ -12,6 +12,8 @@ enum io_result virtio_common_write(struct virtio_pci *vp, uint32_t offset, unsig
                                    uint64_t value);
 /* The driver's notification for a queue; any index. */
 void virtio_common_notify(struct virtio_pci *vp, unsigned index);
+/* Has the device serve a queue that is live, and tells the driver what came of it. */
+void virtio_common_serve(struct virtio_pci *vp, unsigned index);
 /* Device reset, by the driver or the bus. Configuration space is the bus's affair. */
 void virtio_common_reset(struct virtio_pci *vp);
 

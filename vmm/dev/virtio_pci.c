@@ -133,6 +133,13 @@ static enum io_result virtio_pci_write(void *dev, uint32_t offset, unsigned size
     return result;
 }
 
+void virtio_pci_serve(struct virtio_pci *vp, unsigned index)
+{
+    if (virtio_pci_queue_live(vp, index))
+        virtio_common_serve(vp, index);
+    virtio_pci_sync_irq(vp);
+}
+
 static void virtio_pci_reset(void *dev)
 {
     struct virtio_pci *vp = dev;
@@ -227,7 +234,9 @@ static void add_structures(struct virtio_pci *vp)
     add_structure(vp, VIRTIO_PCI_CAP_COMMON_CFG, VIRTIO_PCI_COMMON_OFFSET, VIRTIO_COMMON_SIZE, 0);
     add_structure(vp, VIRTIO_PCI_CAP_NOTIFY_CFG, VIRTIO_PCI_NOTIFY_OFFSET, notify_len, 4);
     add_structure(vp, VIRTIO_PCI_CAP_ISR_CFG, VIRTIO_PCI_ISR_OFFSET, 1, 0);
-    add_structure(vp, VIRTIO_PCI_CAP_DEVICE_CFG, VIRTIO_PCI_DEVICE_OFFSET, vp->ops->config_size, 0);
+    if (vp->ops->config_size > 0)
+        add_structure(vp, VIRTIO_PCI_CAP_DEVICE_CFG, VIRTIO_PCI_DEVICE_OFFSET, vp->ops->config_size,
+                      0);
     vp->pci_cfg_cap = add_structure(vp, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 4);
     pci_make_writable(&vp->pci, vp->pci_cfg_cap + VIRTIO_PCI_CAP_BAR, 1);
     pci_make_writable(&vp->pci, vp->pci_cfg_cap + VIRTIO_PCI_CAP_OFFSET, 12);

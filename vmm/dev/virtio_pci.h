@@ -48,4 +48,10 @@ struct virtio_pci {
 void virtio_pci_init(struct virtio_pci *vp, const struct virtio_dev_ops *ops, void *dev,
                      const struct gmem *gmem, struct virtio_fault_sink fault);
 
+/* Whether the driver runs and has set up the queue; any index. */
+bool virtio_pci_queue_live(const struct virtio_pci *vp, unsigned index);
+/* Has the device serve a queue because something happened outside: as a notification by the driver,
+ * interrupt included. Nothing happens where the queue isn't live. */
+void virtio_pci_serve(struct virtio_pci *vp, unsigned index);
+
 #endif

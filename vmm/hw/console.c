@@ -56,6 +56,13 @@ bool console_put(uint8_t byte)
     return ring_count(&typed) != 0;
 }
 
+bool console_size(uint16_t *columns, uint16_t *rows)
+{
+    *columns = (uint16_t)screen_terminal()->columns;
+    *rows = (uint16_t)screen_terminal()->rows;
+    return screen_present() && !serial_present();
+}
+
 /* --- the view --------------------------------------------------------------------------------- */
 
 static const uint16_t *page_row(void *ctx, unsigned row)

@@ -259,6 +259,21 @@ static inline void outl(uint16_t port, uint32_t value)
     __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
+/* False when the CPU has no number ready. Only where CPUID promises the instruction. */
+static inline bool rdrand(uint64_t *value)
+{
+    bool ok;
+    __asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(ok));
+    return ok;
+}
+
+static inline bool rdseed(uint64_t *value)
+{
+    bool ok;
+    __asm__ volatile("rdseed %0" : "=r"(*value), "=@ccc"(ok));
+    return ok;
+}
+
 static inline void cpu_pause(void)
 {
     __asm__ volatile("pause" : : : "memory");

@@ -108,6 +108,9 @@ extern const struct byte_sink serial_sink; /* never blocks for long; drops where
 bool serial_present(void);
 /* The next byte received on COM1; false when there is none. */
 bool serial_get(uint8_t *byte);
+/* How many bytes serial_sink takes now without waiting; where nothing drains it takes and drops any
+ * number. */
+uint32_t serial_room(void);
 /* Moves bytes where interrupts didn't: call it after host interrupts and before sleeping. */
 void serial_poll(void);
 /* Sends all that waits: up to three seconds where the line takes it, a moment where it does not. */
@@ -133,6 +136,9 @@ enum console_keyboard { CONSOLE_KEYBOARD_CONSOLE, CONSOLE_KEYBOARD_PS2, CONSOLE_
 void console_set_keyboard(enum console_keyboard use);
 /* What the guest says, to the serial line and the screen. True when the terminal has an answer. */
 bool console_put(uint8_t byte);
+/* The size of the terminal that shows what the guest says. False where the serial line may have
+ * another one at its far end, which nobody can ask, or where there is no screen. */
+bool console_size(uint16_t *columns, uint16_t *rows);
 /* The next byte that was typed: on the serial line or the keyboard, or what the screen's terminal
  * answers. False when there is none. */
 bool console_get(uint8_t *byte);
@@ -147,6 +153,13 @@ uint64_t time_tsc_hz(void);
 /* Seconds since 1970-01-01 00:00 by the host's RTC, taken as UTC. False: no RTC or no valid date.
  */
 bool rtc_read_epoch(int64_t *seconds);
+
+/* --- random.c --------------------------------------------------------------------------------- */
+
+/* The name of the instruction that random numbers come from; NULL: this CPU has none that works. */
+const char *random_init(void);
+/* Fills up to size bytes and gives how many: fewer when the CPU has no more. ctx isn't used. */
+uint32_t random_fill(void *ctx, uint8_t *bytes, uint32_t size);
 
 /* --- acpi.c, panic.c: the end ----------------------------------------------------------------- */
 

@@ -187,6 +187,11 @@ bool serial_get(uint8_t *byte)
     return ring_get(&rx, byte);
 }
 
+uint32_t serial_room(void)
+{
+    return !base || stuck ? TX_RING_BYTES : TX_RING_BYTES - ring_count(&tx);
+}
+
 void serial_flush(void)
 {
     if (!base)

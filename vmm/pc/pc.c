@@ -7,6 +7,8 @@
 #include "dev/i8042_regs.h"
 #include "dev/pic8259_regs.h"
 #include "dev/pit8254_regs.h"
+#include "dev/uart16550_regs.h"
+#include "dev/virtio_console_regs.h"
 #include "lib/assert.h"
 #include "lib/fmt.h"
 #define LOG_MODULE "pc"
@@ -18,6 +20,12 @@
 /* PCI slots 1, 2, ... hold the disks: each letter of INTA is a link, link n serves slots n, n + 4.
  */
 #define FIRST_DISK_SLOT 1u
+#define HVC_SLOT        6u /* with the entropy device on the link that a single disk doesn't use */
+#define RNG_SLOT        8u
+
+/* Output that the host had no room for is tried again: in the time in which a serial line sends six
+ * bytes. */
+#define HVC_RETRY_NS 500000u
 
 #define REPORT_PORTS 12u
 
@@ -53,6 +61,30 @@ static void note_room(void *ctx)
     struct pc *pc = ctx;
 
     pc->room = true;
+}
+
+static uint32_t put_hvc(void *ctx, const uint8_t *bytes, uint32_t size)
+{
+    struct pc *pc = ctx;
+
+    pc->com1_sent = pc->com1.tx_bytes;
+    return pc->config.hvc.put(pc->config.hvc.ctx, bytes, size);
+}
+
+static bool size_of_hvc(void *ctx, uint16_t *columns, uint16_t *rows)
+{
+    struct pc *pc = ctx;
+
+    return pc->config.hvc.size && pc->config.hvc.size(pc->config.hvc.ctx, columns, rows);
+}
+
+static void hvc_stalled(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    pc->hvc_retry = now(pc) + HVC_RETRY_NS;
+    pc->deadline_stale = true;
+    pc_attend(pc);
 }
 
 static void report_fault(void *ctx, const char *device, const char *reason)
@@ -123,6 +155,32 @@ static void init_ports(struct pc *pc)
                          wiring[i].offset));
 }
 
+static void attach(struct pc *pc, struct virtio_pci *vp, const struct virtio_dev_ops *ops,
+                   void *dev, unsigned slot)
+{
+    struct virtio_fault_sink fault = {report_fault, pc};
+
+    virtio_pci_init(vp, ops, dev, pc->config.gmem, fault);
+    ASSERT(pci_attach(&pc->pci, &vp->pci, slot));
+}
+
+static void init_virtio(struct pc *pc)
+{
+    const struct console_host host = {put_hvc, size_of_hvc, pc};
+
+    for (unsigned i = 0; i < pc->config.disk_count; i++) {
+        virtio_blk_init(&pc->blk[i], &pc->config.disk[i], pc->config.gmem);
+        attach(pc, &pc->blk_pci[i], &virtio_blk_ops, &pc->blk[i], FIRST_DISK_SLOT + i);
+    }
+    virtio_console_init(&pc->hvc, &host, (struct signal_line){hvc_stalled, pc},
+                        (struct signal_line){note_room, pc});
+    attach(pc, &pc->hvc_pci, &virtio_console_ops, &pc->hvc, HVC_SLOT);
+    if (pc->config.entropy) {
+        virtio_rng_init(&pc->rng, pc->config.entropy, pc->config.entropy_ctx);
+        attach(pc, &pc->rng_pci, &virtio_rng_ops, &pc->rng, RNG_SLOT);
+    }
+}
+
 static void init_pci(struct pc *pc)
 {
     struct pci_wiring wiring = {
@@ -135,18 +193,13 @@ static void init_pci(struct pc *pc)
         .cf9_offset = RESET_PORT_CF9,
         .msi = {pc_send_message, pc},
     };
-    struct virtio_fault_sink fault = {report_fault, pc};
 
     for (unsigned link = 0; link < PCI_INTX_LINK_COUNT; link++) {
         wiring.intx[link] = (struct irq_line){pc_set_intx, pc, link};
         wiring.intx_irq[link] = (uint8_t)pc_pci_irq(link);
     }
     pci_init(&pc->pci, &wiring);
-    for (unsigned i = 0; i < pc->config.disk_count; i++) {
-        virtio_blk_init(&pc->blk[i], &pc->config.disk[i], pc->config.gmem);
-        virtio_pci_init(&pc->blk_pci[i], &virtio_blk_ops, &pc->blk[i], pc->config.gmem, fault);
-        ASSERT(pci_attach(&pc->pci, &pc->blk_pci[i].pci, FIRST_DISK_SLOT + i));
-    }
+    init_virtio(pc);
 }
 
 void pc_init(struct pc *pc, const struct pc_config *config)
@@ -155,6 +208,7 @@ void pc_init(struct pc *pc, const struct pc_config *config)
     memset(pc, 0, sizeof(*pc));
     pc->config = *config;
     pc->deadline_stale = true;
+    pc->hvc_retry = VTIME_NEVER;
     e820_build(&pc->e820, config->memory_bytes);
     init_ports(pc);
     init_devices(pc);
@@ -220,9 +274,32 @@ bool pc_reset(struct pc *pc, char *error)
 
 /* --- from outside ----------------------------------------------------------------------------- */
 
-bool pc_serial_rx(struct pc *pc, uint8_t byte)
+static bool hvc_is_typed_to(const struct pc *pc)
 {
-    return uart16550_rx(&pc->com1, byte);
+    bool hvc_last = pc->com1.tx_bytes == pc->com1_sent;
+    bool com1_listens = pc->com1.ier & UART_IER_ERBFI;
+
+    return pc->hvc.spoke && virtio_pci_queue_live(&pc->hvc_pci, VIRTIO_CONSOLE_RX) &&
+           (hvc_last || !com1_listens);
+}
+
+bool pc_type(struct pc *pc, uint8_t byte)
+{
+    return hvc_is_typed_to(pc) ? virtio_console_rx(&pc->hvc, byte) : uart16550_rx(&pc->com1, byte);
+}
+
+void pc_typed(struct pc *pc)
+{
+    if (ring_count(&pc->hvc.rx) > 0)
+        virtio_pci_serve(&pc->hvc_pci, VIRTIO_CONSOLE_RX);
+}
+
+void pc_retry_hvc(struct pc *pc)
+{
+    pc->hvc_retry = VTIME_NEVER;
+    if (pc->config.host_events)
+        pc->config.host_events(pc->config.host_ctx);
+    virtio_pci_serve(&pc->hvc_pci, VIRTIO_CONSOLE_TX);
 }
 
 bool pc_keyboard_scancode(struct pc *pc, uint8_t byte)

@@ -18,7 +18,9 @@
 #include "dev/rtc146818.h"
 #include "dev/uart16550.h"
 #include "dev/virtio_blk.h"
+#include "dev/virtio_console.h"
 #include "dev/virtio_pci.h"
+#include "dev/virtio_rng.h"
 #include "pc/bzimage.h"
 #include "virt/vcpu.h"
 
@@ -36,7 +38,11 @@ struct pc_config {
     const struct blk_backend *disk; /* an array: vda, vdb, ... */
     unsigned disk_count;            /* up to PC_MAX_DISKS */
     struct byte_sink com1;          /* what the guest sends on COM1 */
-    int64_t rtc_epoch_s;            /* seconds from 1970 to the date at guest time 0 */
+    struct console_host hvc;        /* the other end of the virtio console */
+    /* The source of the virtio entropy device, which is there where this isn't NULL. */
+    uint32_t (*entropy)(void *ctx, uint8_t *bytes, uint32_t size);
+    void *entropy_ctx;
+    int64_t rtc_epoch_s; /* seconds from 1970 to the date at guest time 0 */
 
     /* Guest time: never runs backwards, goes on across pc_reset(). */
     vtime_t (*now)(void *ctx);
@@ -44,8 +50,8 @@ struct pc_config {
     uint32_t apic_timer_hz;         /* what CPUID tells of it: cpuid_crystal_hz() */
     uint64_t physical_address_mask; /* guest physical address bits that exist */
 
-    /* May call pc_serial_rx() and pc_keyboard_scancode(). Called when the run loop took a host
-     * interrupt, and when a device has room again for bytes that it refused. May be NULL. */
+    /* May call pc_type(), pc_typed() and pc_keyboard_scancode(). Called when the run loop took a
+     * host interrupt, and when a device has room again for bytes that it refused. May be NULL. */
     void (*host_events)(void *ctx);
     /* What the host has to do at a guest time while the guest runs: a deadline like a device's, and
      * the call when it is due. Both or none. */
@@ -76,11 +82,17 @@ struct pc {
     struct pci pci;
     struct virtio_blk blk[PC_MAX_DISKS];
     struct virtio_pci blk_pci[PC_MAX_DISKS];
+    struct virtio_console hvc;
+    struct virtio_pci hvc_pci;
+    struct virtio_rng rng;
+    struct virtio_pci rng_pci;
 
     /* The machine's own state. */
     uint8_t intx;               /* levels of the four INTx links, one bit each */
     uint64_t lapic_page;        /* where the local APIC's page answers; UINT64_MAX: nowhere */
     enum vm_stop stop;          /* what a device asked for */
+    uint64_t com1_sent;         /* bytes that COM1 had sent when hvc0 last sent one */
+    vtime_t hvc_retry;          /* when hvc0 goes on with output that the host had no room for */
     bool room;                  /* a device has room again, or so: host_events() is due */
     bool deadline_stale;        /* a device was touched since `deadline` was computed */
     vtime_t deadline;           /* the nearest one */
@@ -101,9 +113,16 @@ void pc_connect(struct pc *pc, struct vcpu *vcpu);
  */
 bool pc_reset(struct pc *pc, char *error);
 
-/* A byte from outside for COM1; a byte of a scancode for the keyboard (set 1, as a PC's port 60h
- * gives it). False when there is no room: keep the byte until host_events() is called. */
-bool pc_serial_rx(struct pc *pc, uint8_t byte);
+/*
+ * A byte that was typed on the console, for COM1 or the virtio console, never for both: for the one
+ * that the guest wrote to last. The virtio console is out of question while its driver isn't
+ * running or hasn't written since it began; COM1 is while its receive interrupt is off and the
+ * other isn't out of question. pc_typed() must follow behind one or more of them.
+ */
+bool pc_type(struct pc *pc, uint8_t byte);
+void pc_typed(struct pc *pc);
+/* A byte of a scancode for the keyboard (set 1, as a PC's port 60h gives it). Both are false when
+ * there is no room: keep the byte until host_events() is called. */
 bool pc_keyboard_scancode(struct pc *pc, uint8_t byte);
 /* The button on the case: asks the guest to shut down. */
 void pc_power_button(struct pc *pc);
@@ -133,6 +152,9 @@ static inline void pc_call_host(struct pc *pc)
 }
 
 /* --- between the files of the machine --------------------------------------------------------- */
+
+/* For pc_run.c: guest time has come to hvc_retry. */
+void pc_retry_hvc(struct pc *pc);
 
 /* What the run loop calls (pc_run.c). `ctx` is the struct pc. */
 extern const struct vcpu_hooks pc_hooks;

@@ -156,6 +156,8 @@ static void advance(void *ctx, vtime_t now)
     advance_if_due(&acpi_pm_ops, &pc->pm, now);
     if (pc->config.host_deadline && pc->config.host_deadline(pc->config.host_ctx) <= now)
         pc->config.host_advance(pc->config.host_ctx, now);
+    if (pc->hvc_retry <= now)
+        pc_retry_hvc(pc);
     pc->deadline_stale = true;
 }
 
@@ -170,6 +172,7 @@ static vtime_t next_deadline(void *ctx)
         min_u64(pit8254_ops.next_deadline(&pc->pit),
                 min_u64(rtc146818_ops.next_deadline(&pc->rtc), acpi_pm_ops.next_deadline(&pc->pm)));
     pc->deadline = min_u64(pc->deadline, lapic_ops.next_deadline(&pc->lapic));
+    pc->deadline = min_u64(pc->deadline, pc->hvc_retry);
     if (pc->config.host_deadline)
         pc->deadline = min_u64(pc->deadline, pc->config.host_deadline(pc->config.host_ctx));
     return pc->deadline;
