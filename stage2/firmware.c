@@ -22,7 +22,7 @@
 #define A20_SETTLE_CHECKS 1000
 
 #define LOW_MEMORY_NEEDED LAYOUT_END
-#define E820_CALLS        256 /* a BIOS whose continuation value never ends must not hang us */
+#define E820_CALLS        256u /* a BIOS whose continuation value never ends must not hang us */
 #define SMAP              0x534d4150u
 
 /* ---- A20 ---- */
@@ -113,7 +113,7 @@ void firmware_enable_a20(void)
 /* ---- memory ---- */
 
 /* INT 15h, AX=E820h (ACPI "INT 15H, E820H - Query System Address Map"). */
-static uint32_t read_e820(struct boot_memory *raw, uint32_t most)
+static uint32_t read_e820(struct boot_memory raw[E820_CALLS])
 {
     struct e820_entry {
         uint64_t base;
@@ -123,7 +123,7 @@ static uint32_t read_e820(struct boot_memory *raw, uint32_t most)
     } *entry = at(LAYOUT_BIOS_BUFFER);
     uint32_t count = 0, next = 0;
 
-    for (int call = 0; call < E820_CALLS && count < most; call++) {
+    for (unsigned call = 0; call < E820_CALLS; call++) {
         /* A BIOS older than ACPI 3 fills 20 bytes and may claim to have filled 24. */
         *entry = (struct e820_entry){.attributes = 1};
         struct bios_regs regs = {.eax = 0xe820,
@@ -178,8 +178,8 @@ static uint32_t read_old_sizes(struct boot_memory *raw)
 
 void firmware_read_memory_map(struct memmap *map)
 {
-    static struct boot_memory raw[BOOT_INFO_MAX_MEMORY];
-    uint32_t count = read_e820(raw, ARRAY_SIZE(raw));
+    static struct boot_memory raw[E820_CALLS];
+    uint32_t count = read_e820(raw);
 
     if (!count)
         count = read_old_sizes(raw);

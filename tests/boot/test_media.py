@@ -127,6 +127,12 @@ def test_bios_that_reads_short_packets_only(stick, chain, most):
                        arguments=second_disk(stick)))
 
 
+def test_bios_with_a_long_memory_map(stick, chain):
+    """150 entries before those that tell of memory; they make one range."""
+    passes(machine.run(chain(0x81, E820=150), AMDV, disk="virtio", arguments=second_disk(stick)),
+           r"memory: 5\d\d MiB usable")
+
+
 def test_no_disk_has_stage_2(stick, tmp_path):
     path = tmp_path / "sector"
     with open(stick, "rb") as file:

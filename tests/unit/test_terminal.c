@@ -213,6 +213,16 @@ static void a_region_of_one_line_or_none_is_refused(void **state)
     assert_int_equal(terminal.bottom, 6);
 }
 
+/* DECRC may bring origin mode back where the region has moved away from the cursor meanwhile. */
+static void a_restored_cursor_above_the_region_is_in_its_first_row(void **state)
+{
+    (void)state;
+    put("\x1B[1;3r\x1B[?6h\x1B[2;4H\x1B"
+        "7\x1B[4;6r\x1B"
+        "8\x1B[6n");
+    assert_string_equal(answers, "\x1B[1;4R");
+}
+
 static void origin_mode_counts_from_the_region(void **state)
 {
     (void)state;
@@ -359,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup(a_character_is_repeated, set_up),
         cmocka_unit_test_setup(scroll_region, set_up),
         cmocka_unit_test_setup(a_region_of_one_line_or_none_is_refused, set_up),
+        cmocka_unit_test_setup(a_restored_cursor_above_the_region_is_in_its_first_row, set_up),
         cmocka_unit_test_setup(origin_mode_counts_from_the_region, set_up),
         cmocka_unit_test_setup(index_and_reverse_index, set_up),
         cmocka_unit_test_setup(cursor_and_pen_are_saved, set_up),

@@ -94,7 +94,11 @@ void irq_dispatch(uint8_t vector)
     }
     if (handlers[vector])
         handlers[vector]();
-    else if (log_ratelimit(&unexpected_count, 4))
+    else if (!log_ratelimit(&unexpected_count, 4))
+        return;
+    else if (vector == VECTOR_OTHER)
+        log_warn("an interrupt that nobody expects: the firmware left its source on");
+    else
         log_warn("interrupt on vector %u, which nobody expects", vector);
 }
 

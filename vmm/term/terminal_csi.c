@@ -270,14 +270,14 @@ static void soft_reset(struct terminal *terminal)
 static void report_status(struct terminal *terminal)
 {
     const struct terminal_cursor *cursor = &terminal->cursor;
+    unsigned top = cursor->origin ? (unsigned)min_u64(terminal->top, cursor->row) : 0;
     char text[32];
 
     if (raw(terminal, 0) == 5)
         answer(terminal, "\x1B[0n");
     if (raw(terminal, 0) != 6)
         return;
-    fmt_snprintf(text, sizeof(text), "\x1B[%u;%uR",
-                 cursor->row + 1 - (cursor->origin ? terminal->top : 0), cursor->column + 1);
+    fmt_snprintf(text, sizeof(text), "\x1B[%u;%uR", cursor->row + 1 - top, cursor->column + 1);
     answer(terminal, text);
 }
 

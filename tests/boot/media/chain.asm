@@ -8,6 +8,8 @@
 ;   CHAIN_SEGMENT what CS is at the entry: 0 or 07C0h
 ;   CHAIN_MOST    how many sectors its INT 13h reads in a packet, behind the first 64 of a disk; 0: it
 ;                 has no such reads at all, nor any other of the extensions
+;   CHAIN_E820    how many entries its memory map has before the BIOS's own: pages of one reserved
+;                 range
 ;   CHAIN_X2APIC  1: the local APIC is in x2APIC mode
 ;   CHAIN_IOAPIC  1: COM1's interrupt comes as vector 99h by the I/O APIC, too
         bits 16
@@ -72,6 +74,13 @@
         mov     dword [13h * 4], int_13h
         sti
 %endif
+%if CHAIN_E820
+        cli
+        mov     eax, [15h * 4]
+        mov     [bios_15h], eax
+        mov     dword [15h * 4], int_15h
+        sti
+%endif
         mov     eax, 0AAAAAAAAh         ; what a BIOS leaves in the others is its own business
         mov     ebx, eax
         mov     ecx, eax
@@ -110,7 +119,40 @@ int_13h:
 .pass:
         jmp     far [cs:bios]
 
+int_15h:
+        cmp     ax, 0E820h
+        jne     .pass
+        cmp     ebx, CHAIN_E820
+        jae     .bios
+        mov     eax, ebx
+        shl     eax, 12
+        add     eax, 0F0000000h
+        mov     [es:di], eax
+        xor     eax, eax
+        mov     [es:di + 4], eax
+        mov     dword [es:di + 8], 1000h
+        mov     [es:di + 12], eax
+        mov     dword [es:di + 16], 2
+        inc     ebx
+        mov     eax, 534D4150h          ; "SMAP"
+        mov     ecx, 20
+        clc
+        retf    2
+.bios:
+        sub     ebx, CHAIN_E820
+        pushf
+        call    far [cs:bios_15h]
+        jc      .end
+        test    ebx, ebx                ; 0: that was the last one
+        jz      .end
+        add     ebx, CHAIN_E820
+.end:
+        retf    2
+.pass:
+        jmp     far [cs:bios_15h]
+
 bios:   dd      0
+bios_15h: dd    0
 drive:  db      0
 packet:
         dw      16, 1, 7C00h, 0
