@@ -20,12 +20,13 @@ vtime_t vm_guest_now(void *ctx)
     return clock_ns(&vm->vcpu.clock, rdtsc());
 }
 
-/* Moves what was typed into the guest as far as it has room; the rest waits in the host's rings. */
+/* Moves what was typed into the guest as far as it has room; the rest waits. */
 void vm_host_events(void *ctx)
 {
     struct vm *vm = ctx;
     serial_poll();
-    while (vm->serial_held || console_get(&vm->serial_byte)) {
+    vm_monitor_input(vm);
+    while (vm->serial_held || ring_get(&vm->mon.to_guest, &vm->serial_byte)) {
         vm->serial_held = !pc_serial_rx(&vm->pc, vm->serial_byte);
         if (vm->serial_held)
             break;
@@ -43,13 +44,24 @@ static void draw_later(struct vm *vm, uint64_t delay_ns)
     pc_host_deadline_changed(&vm->pc);
 }
 
+void vm_console_changed(struct vm *vm)
+{
+    if (vm->draw_at == VTIME_NEVER && screen_present())
+        draw_later(vm, max_u64(DRAW_DELAY_NS, vm->draw_rest_ns));
+}
+
+void vm_console_show(struct vm *vm, uint8_t byte)
+{
+    if (console_put(byte))
+        pc_call_host(&vm->pc); /* the terminal has answered */
+    vm_console_changed(vm);
+}
+
 void vm_console_put(void *ctx, uint8_t byte)
 {
     struct vm *vm = ctx;
-    if (console_put(byte))
-        pc_call_host(&vm->pc); /* the terminal has answered */
-    if (vm->draw_at == VTIME_NEVER && screen_present())
-        draw_later(vm, max_u64(DRAW_DELAY_NS, vm->draw_rest_ns));
+    if (!vm_monitor_keeps(vm, byte))
+        vm_console_show(vm, byte);
 }
 
 static uint64_t count_exits(const struct vm *vm)
@@ -93,12 +105,13 @@ static void draw(struct vm *vm)
 vtime_t vm_host_deadline(void *ctx)
 {
     const struct vm *vm = ctx;
-    return min_u64(vm->draw_at, vm->status_at);
+    return min_u64(vm_monitor_deadline(vm), min_u64(vm->draw_at, vm->status_at));
 }
 
 void vm_host_advance(void *ctx, vtime_t now)
 {
     struct vm *vm = ctx;
+    vm_monitor_advance(vm, now);
     if (vm->status_at <= now) {
         show_status(vm, now);
         vm->status_at = now + STATUS_NS;

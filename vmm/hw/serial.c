@@ -182,6 +182,11 @@ static void serial_put(void *ctx, uint8_t byte)
 
 const struct byte_sink serial_sink = {.put = serial_put};
 
+unsigned serial_room(void)
+{
+    return base && !stuck ? TX_RING_BYTES - ring_count(&tx) : UINT32_MAX;
+}
+
 bool serial_get(uint8_t *byte)
 {
     return ring_get(&rx, byte);

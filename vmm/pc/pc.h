@@ -98,6 +98,8 @@ bool pc_reset(struct pc *pc, char *error);
  * gives it). False when there is no room: keep the byte until host_events() is called. */
 bool pc_serial_rx(struct pc *pc, uint8_t byte);
 bool pc_keyboard_scancode(struct pc *pc, uint8_t byte);
+/* Ends the guest's run, as a device of its own would: VM_STOP_RESET or VM_STOP_POWER_OFF. */
+void pc_stop(struct pc *pc, enum vm_stop stop);
 /* The button on the case: asks the guest to shut down. */
 void pc_power_button(struct pc *pc);
 
