@@ -177,6 +177,7 @@ static void create_vcpu(struct vm *vm, const struct backend *backend)
     vm->vcpu.facts = &vm->facts;
     vm->vcpu.host = &host_ops;
     pc_connect(&vm->pc, &vm->vcpu);
+    vm->vcpu.hooks.debug_stopped = vm_monitor_stopped;
     if (!vcpu_create(&vm->vcpu, backend, &vm_frames))
         vm_refuse("no memory left for the guest's CPU: lower \"memory\" in pxhv.cfg");
 }
@@ -257,6 +258,7 @@ enum vm_stop vm_run(struct vm *vm)
 {
     log_info("entering %s with %s", vm->config.name, vm->vcpu.backend->name);
     vm_console_start(vm);
+    vm_monitor_guest_starts(vm);
     enum vm_stop stop = vcpu_run(&vm->vcpu);
     vm_monitor_guest_ended(vm);
     return stop;

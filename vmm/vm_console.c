@@ -17,7 +17,7 @@
 vtime_t vm_guest_now(void *ctx)
 {
     const struct vm *vm = ctx;
-    return clock_ns(&vm->vcpu.clock, rdtsc());
+    return clock_ns(&vm->vcpu.clock, vm_monitor_tsc(vm));
 }
 
 /* Moves what was typed into the guest as far as it has room; the rest waits. */

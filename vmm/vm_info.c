@@ -62,9 +62,10 @@ static void print_time(void *ctx, struct byte_sink out)
     vtime_t now = vm_guest_now(vm);
     ull ms = now / 1000000;
 
-    text_printf(out, "guest time %llu.%03llu s; host TSC %llx, the guest's %llx more\n", ms / 1000,
-                ms % 1000, (ull)rdtsc(),
-                (ull)vm->vcpu.backend->reg_get(&vm->vcpu, VREG_TSC_OFFSET));
+    uint64_t tsc = vm_monitor_tsc(vm);
+
+    text_printf(out, "guest time %llu.%03llu s, TSC %llx, the host's %llx\n", ms / 1000, ms % 1000,
+                (ull)(tsc + vm->vcpu.backend->reg_get(&vm->vcpu, VREG_TSC_OFFSET)), (ull)tsc);
     describe_rtc(&vm->pc.rtc, now, out);
 }
 

@@ -57,7 +57,7 @@ static void begin_notice(struct vm *vm)
 
 static void end_notice(struct vm *vm)
 {
-    if (vm->mon.open && !vm->mon.monitor.live)
+    if (vm->mon.open && !vm->mon.monitor.live && !vm->mon.monitor.waiting)
         lineedit_show(&vm->mon.edit);
 }
 
@@ -100,6 +100,24 @@ bool vm_monitor_keeps(struct vm *vm, uint8_t byte)
     return true;
 }
 
+/* --- while the guest stands still ------------------------------------------------------------- */
+
+static bool is_told(const struct vm *vm)
+{
+    return vdebug_stopped(&vm->vcpu) && vm->mon.stop_base == vm->vcpu.clock.tsc_base;
+}
+
+uint64_t vm_monitor_tsc(const struct vm *vm)
+{
+    return is_told(vm) ? vm->mon.stop_tsc : rdtsc();
+}
+
+static void resume(struct vm *vm)
+{
+    vdebug_resume(&vm->vcpu, VDEBUG_CONTINUE);
+    vm->mon.monitor.go_on = true;
+}
+
 /* --- in and out ------------------------------------------------------------------------------- */
 
 static void open_monitor(struct vm *vm)
@@ -112,7 +130,7 @@ static void open_monitor(struct vm *vm)
     console_set_monitor(true);
     text_printf(text_sink(vm), "\npxHV monitor: \"help\" lists its commands, %s c leaves it\n",
                 key);
-    if (vm->mon.told)
+    if (is_told(vm))
         text_printf(text_sink(vm), "the guest stands still\n");
     lineedit_show(&vm->mon.edit);
 }
@@ -131,7 +149,7 @@ static void close_monitor(struct vm *vm)
                 stopped && !mon->holding ? "; the guest is still paused" : "");
     if (mon->holding && stopped) {
         show_all(vm);
-        vdebug_resume(&vm->vcpu, VDEBUG_CONTINUE);
+        resume(vm);
     }
     mon->holding = false;
     mon->show_at = ring_count(&mon->from_guest) || mon->lost ? vm_guest_now(vm) : VTIME_NEVER;
@@ -155,7 +173,7 @@ static void fulfil(struct vm *vm, enum vm_wish wish)
     vm->mon.wish = wish;
     pc_stop(&vm->pc, wish == VM_WISH_RESET ? VM_STOP_RESET : VM_STOP_POWER_OFF);
     if (vdebug_stopped(&vm->vcpu))
-        vdebug_resume(&vm->vcpu, VDEBUG_CONTINUE);
+        resume(vm);
 }
 
 /* --- input ------------------------------------------------------------------------------------ */
@@ -164,7 +182,10 @@ static void monitor_byte(struct vm *vm, uint8_t byte)
 {
     struct vm_monitor *mon = &vm->mon;
 
-    mon->monitor.steps_left = 0;
+    if (mon->monitor.waiting) {
+        monitor_interrupt(&mon->monitor);
+        return;
+    }
     if (mon->monitor.live) {
         monitor_end_live(&mon->monitor);
         mon->live_tsc = UINT64_MAX;
@@ -203,7 +224,7 @@ void vm_monitor_input(struct vm *vm)
     struct vm_monitor *mon = &vm->mon;
     uint8_t byte;
 
-    while (console_get(&byte)) {
+    while (!mon->monitor.go_on && console_get(&byte)) {
         struct escape_result result = escape_put(&mon->escape, byte);
         command(vm, result.command);
         for (unsigned i = 0; i < result.count; i++) {
@@ -254,38 +275,48 @@ void vm_monitor_advance(struct vm *vm, vtime_t now)
     vm->mon.show_at = ring_count(&vm->mon.from_guest) ? now + PORTION_EACH_NS : VTIME_NEVER;
 }
 
-/* --- while the guest stands still ------------------------------------------------------------- */
+/* --- serving a stop --------------------------------------------------------------------------- */
 
 static void tell_stop(struct vm *vm)
 {
     struct vm_monitor *mon = &vm->mon;
 
+    mon->stop_base = vm->vcpu.clock.tsc_base;
+    mon->stop_tsc = rdtsc();
     if (!mon->open && monitor_owns_stop(&mon->monitor))
         open_monitor(vm);
-    mon->told = true;
     if (!mon->open)
         return;
-    begin_notice(vm);
+    if (vdebug_stop(&vm->vcpu)->reason != VDEBUG_STEPPED)
+        begin_notice(vm);
     if (mon->holding)
         text_printf(text_sink(vm),
-                    "the guest stands still: %u bytes of its output wait to be "
-                    "shown; leave the monitor\n",
+                    "the guest stands still: %u bytes of its output wait for you to leave\n",
                     ring_count(&mon->from_guest));
     else
         monitor_stopped(&mon->monitor);
     end_notice(vm);
 }
 
-void vm_monitor_serve(struct vm *vm)
+bool vm_monitor_serve(struct vm *vm)
 {
+    if (!is_told(vm))
+        tell_stop(vm);
     serial_poll();
     vm_monitor_input(vm);
     show_live(vm);
-    if (vdebug_stopped(&vm->vcpu) && !vm->mon.told)
-        tell_stop(vm);
-    if (!vdebug_stopped(&vm->vcpu))
-        vm->mon.told = false;
     screen_sync();
+    bool go_on = vm->mon.monitor.go_on;
+    vm->mon.monitor.go_on = false;
+    return go_on;
+}
+
+void vm_monitor_stopped(void *ctx)
+{
+    struct vm *vm = ((struct pc *)ctx)->config.host_ctx;
+
+    while (!vm_monitor_serve(vm))
+        hw_sleep_until(vm_monitor_wakeup(vm));
 }
 
 uint64_t vm_monitor_wakeup(const struct vm *vm)
@@ -293,7 +324,12 @@ uint64_t vm_monitor_wakeup(const struct vm *vm)
     return min_u64(vm->mon.live_tsc, rdtsc() + hw_facts.tsc_hz / POLLS_PER_SECOND);
 }
 
-/* --- the guest's end -------------------------------------------------------------------------- */
+/* --- the guest's start and end ---------------------------------------------------------------- */
+
+void vm_monitor_guest_starts(struct vm *vm)
+{
+    end_notice(vm);
+}
 
 void vm_monitor_guest_ended(struct vm *vm)
 {
@@ -301,7 +337,7 @@ void vm_monitor_guest_ended(struct vm *vm)
         close_monitor(vm);
     if (!vm->mon.open)
         show_all(vm);
-    vm->mon.told = vm->mon.holding = false;
+    vm->mon.holding = vm->mon.monitor.waiting = false;
 }
 
 bool vm_monitor_wished(struct vm *vm)

@@ -24,9 +24,10 @@ struct vm_monitor {
     struct ring from_guest; /* said, and not yet shown */
     uint64_t lost;          /* bytes of the guest's output that found no room */
     bool holding;           /* the guest stands still until its output was shown */
-    bool told;              /* this stop of the guest's was told about */
-    uint64_t live_tsc;      /* when the live topic is shown next; UINT64_MAX: there is none */
-    vtime_t show_at;        /* when more of from_guest is shown; VTIME_NEVER: nothing waits */
+    /* The newest stop for a debugger, by the clock's base, which moves behind each; and when. */
+    uint64_t stop_base, stop_tsc;
+    uint64_t live_tsc; /* when the live topic is shown next; UINT64_MAX: there is none */
+    vtime_t show_at;   /* when more of from_guest is shown; VTIME_NEVER: nothing waits */
 };
 
 void vm_monitor_init(struct vm *vm, uint8_t escape_key);
@@ -39,10 +40,17 @@ bool vm_monitor_keeps(struct vm *vm, uint8_t byte);
 /* What is due while the guest runs, as pc_config's host_deadline() and host_advance(). */
 vtime_t vm_monitor_deadline(const struct vm *vm);
 void vm_monitor_advance(struct vm *vm, vtime_t now);
-/* For hooks.debug_stopped: takes what was typed and does what is due while the guest stands still;
- * call it over and over, and sleep until vm_monitor_wakeup() in between. */
-void vm_monitor_serve(struct vm *vm);
+/* For hooks.debug_stopped: takes what was typed and does what is due while the guest stands still.
+ * Call it over and over, and sleep until vm_monitor_wakeup() in between. True: the guest shall go
+ * on, vdebug_resume() was called. */
+bool vm_monitor_serve(struct vm *vm);
 uint64_t vm_monitor_wakeup(const struct vm *vm);
+/* hooks.debug_stopped where nobody but the monitor debugs. ctx is the struct pc. */
+void vm_monitor_stopped(void *ctx);
+/* The TSC that the guest's clock shows: that of its stop while it stands still. */
+uint64_t vm_monitor_tsc(const struct vm *vm);
+/* The guest starts, perhaps anew. */
+void vm_monitor_guest_starts(struct vm *vm);
 /* The guest has stopped for good, or for a reset: shows what it said last. */
 void vm_monitor_guest_ended(struct vm *vm);
 /* The guest is over: asks whether it shall start anew. */

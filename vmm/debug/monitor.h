@@ -66,6 +66,8 @@ struct monitor {
     struct monitor_dump dump;         /* where x and xp go on */
     const struct monitor_topic *live; /* NULL: nothing is shown each second */
     unsigned steps_left, steps_shown;
+    bool waiting; /* for a stop that a command asked for: no prompt before it */
+    bool go_on;   /* vdebug_resume() was called: whoever serves the stop returns, and clears it */
     struct monitor_point point[MONITOR_POINTS];
 };
 
@@ -80,8 +82,10 @@ void monitor_command_to(struct monitor *monitor, const char *line, struct byte_s
 void monitor_refresh(struct monitor *monitor);
 void monitor_end_live(struct monitor *monitor);
 /* The guest has stopped for the monitor or another debugger: tells why and where, and goes on with
- * "step N". True when the guest goes on. */
-bool monitor_stopped(struct monitor *monitor);
+ * "step N". */
+void monitor_stopped(struct monitor *monitor);
+/* A key while monitor->waiting: no more steps. */
+void monitor_interrupt(struct monitor *monitor);
 /* Whether the guest stands still at a break or watch of the monitor's. */
 bool monitor_owns_stop(const struct monitor *monitor);
 /* A name for completion, as lineedit's candidate(). */

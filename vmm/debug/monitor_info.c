@@ -31,7 +31,9 @@ static void show_log(struct monitor *monitor, const char *args)
     if (*args && (!monitor_take(monitor, &args, &lines) || !monitor_end(monitor, args)))
         return;
     monitor->ops->print_log(monitor->ctx, monitor_sink(monitor),
-                            lines > UINT32_MAX ? UINT32_MAX : (unsigned)lines);
+                            lines > 1000 ? 1000
+                            : lines      ? (unsigned)lines
+                                         : 1);
 }
 
 void monitor_info(struct monitor *monitor, const char *args)

@@ -102,12 +102,14 @@ static void print_control(struct monitor *monitor)
     monitor_printf(monitor, "XCR0 %llx\n", (ull)monitor->vcpu->xcr0);
 }
 
+/* As the guest knows them: breaks and watches of ours aren't its. */
 static void print_debug(struct monitor *monitor)
 {
     for (unsigned i = 0; i < 4; i++)
-        monitor_printf(monitor, "DR%u %016llx\n", i, reg(monitor, (enum vreg)(VREG_DR0 + i)));
-    monitor_printf(monitor, "DR6 %08llx  DR7 %08llx\n", reg(monitor, VREG_DR6),
-                   reg(monitor, VREG_DR7));
+        monitor_printf(monitor, "DR%u %016llx\n", i,
+                       (ull)vdebug_dr(monitor->vcpu, (enum vreg)(VREG_DR0 + i)));
+    monitor_printf(monitor, "DR6 %08llx  DR7 %08llx\n", (ull)vdebug_dr(monitor->vcpu, VREG_DR6),
+                   (ull)vdebug_dr(monitor->vcpu, VREG_DR7));
 }
 
 static void print_msrs(struct monitor *monitor)

@@ -23,6 +23,19 @@ static bool has_ended(struct monitor *monitor)
     return true;
 }
 
+static void wait_for_stop(struct monitor *monitor)
+{
+    monitor->waiting = true;
+    vdebug_pause(monitor->vcpu);
+}
+
+void monitor_interrupt(struct monitor *monitor)
+{
+    monitor->steps_left = 0;
+    monitor->waiting = false;
+    vdebug_pause(monitor->vcpu);
+}
+
 /* --- stopping and going on -------------------------------------------------------------------- */
 
 void monitor_pause(struct monitor *monitor, const char *args)
@@ -32,12 +45,13 @@ void monitor_pause(struct monitor *monitor, const char *args)
     if (vdebug_stopped(monitor->vcpu))
         monitor_printf(monitor, "the guest stands still already\n");
     else
-        vdebug_pause(monitor->vcpu);
+        wait_for_stop(monitor);
 }
 
 static void go_on(struct monitor *monitor, enum vdebug_resume how)
 {
     vdebug_resume(monitor->vcpu, how);
+    monitor->go_on = true;
 }
 
 void monitor_resume(struct monitor *monitor, const char *args)
@@ -67,6 +81,7 @@ void monitor_step(struct monitor *monitor, const char *args)
         return;
     monitor->steps_left = (unsigned)count;
     monitor->steps_shown = 0;
+    monitor->waiting = true;
     go_on(monitor, VDEBUG_STEP);
 }
 
@@ -98,7 +113,7 @@ static void tell_why(struct monitor *monitor)
     }
 }
 
-bool monitor_stopped(struct monitor *monitor)
+void monitor_stopped(struct monitor *monitor)
 {
     bool stepped = vdebug_stop(monitor->vcpu)->reason == VDEBUG_STEPPED;
 
@@ -113,14 +128,14 @@ bool monitor_stopped(struct monitor *monitor)
         monitor->steps_shown++;
         monitor_show_insn(monitor, monitor->vcpu->rip, false);
     }
-    if (!monitor->steps_left)
-        return false;
+    monitor->waiting = monitor->steps_left != 0;
+    if (!monitor->waiting)
+        return;
     if (monitor->steps_shown == STEPS_SHOWN) {
         monitor->steps_shown++;
         monitor_printf(monitor, "...\n");
     }
     go_on(monitor, VDEBUG_STEP);
-    return true;
 }
 
 /* --- breakpoints ------------------------------------------------------------------------------ */
@@ -218,6 +233,7 @@ void monitor_reset(struct monitor *monitor, const char *args)
     if (!monitor_end(monitor, args))
         return;
     monitor->steps_left = 0;
+    monitor->waiting = false;
     monitor->ops->reset(monitor->ctx);
 }
 
