@@ -33,8 +33,8 @@ static const char *activity(const struct vcpu *vcpu)
     if (vcpu->stop != VM_RUNNING)
         return "ended";
     if (vdebug_stopped(vcpu))
-        return "paused";
-    return vcpu->halted ? "halted" : "running";
+        return vcpu->halted ? "paused in HLT" : "paused";
+    return vcpu->halted ? "in HLT" : "running";
 }
 
 static void print_cpu(void *ctx, struct byte_sink out)
@@ -65,7 +65,7 @@ static void print_time(void *ctx, struct byte_sink out)
     uint64_t tsc = vm_monitor_tsc(vm);
 
     text_printf(out, "guest time %llu.%03llu s, TSC %llx, the host's %llx\n", ms / 1000, ms % 1000,
-                (ull)(tsc + vm->vcpu.backend->reg_get(&vm->vcpu, VREG_TSC_OFFSET)), (ull)tsc);
+                (ull)(tsc + vm->vcpu.backend->reg_get(&vm->vcpu, VREG_TSC_OFFSET)), (ull)rdtsc());
     describe_rtc(&vm->pc.rtc, now, out);
 }
 
