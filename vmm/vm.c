@@ -167,6 +167,7 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
         .host_events = vm_host_events,
         .host_deadline = vm_host_deadline,
         .host_advance = vm_host_advance,
+        .debug_stopped = vm_monitor_stopped,
         .host_ctx = vm,
     };
     pc_init(&vm->pc, &config);
@@ -177,7 +178,6 @@ static void create_vcpu(struct vm *vm, const struct backend *backend)
     vm->vcpu.facts = &vm->facts;
     vm->vcpu.host = &host_ops;
     pc_connect(&vm->pc, &vm->vcpu);
-    vm->vcpu.hooks.debug_stopped = vm_monitor_stopped;
     if (!vcpu_create(&vm->vcpu, backend, &vm_frames))
         vm_refuse("no memory left for the guest's CPU: lower \"memory\" in pxhv.cfg");
 }

@@ -313,7 +313,7 @@ bool vm_monitor_serve(struct vm *vm)
 
 void vm_monitor_stopped(void *ctx)
 {
-    struct vm *vm = ((struct pc *)ctx)->config.host_ctx;
+    struct vm *vm = ctx;
 
     while (!vm_monitor_serve(vm))
         hw_sleep_until(vm_monitor_wakeup(vm));

@@ -45,7 +45,7 @@ void vm_monitor_advance(struct vm *vm, vtime_t now);
  * on, vdebug_resume() was called. */
 bool vm_monitor_serve(struct vm *vm);
 uint64_t vm_monitor_wakeup(const struct vm *vm);
-/* hooks.debug_stopped where nobody but the monitor debugs. ctx is the struct pc. */
+/* A callback of the PC, whose ctx is the struct vm: a stop where nobody but the monitor debugs. */
 void vm_monitor_stopped(void *ctx);
 /* The TSC that the guest's clock shows: that of its stop while it stands still. */
 uint64_t vm_monitor_tsc(const struct vm *vm);

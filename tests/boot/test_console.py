@@ -81,6 +81,7 @@ def test_a_break_opens_the_monitor(linux):
         linux.expect(linux.MONITOR)
         linux.monitor("resume")
         linux.leave_monitor()
+        linux.expect(linux.PROMPT)
         assert name in linux.shell("hostname")
     linux.enter_monitor()
     linux.monitor("pause")
