@@ -18,7 +18,8 @@ import qemu
 from bochs import Bochs
 
 PREFIX = b"\x01"  # Ctrl-A, as in QEMU and screen
-HELP = "Ctrl-A X leaves; Ctrl-A Ctrl-A sends Ctrl-A; all other keys, Ctrl-C too, go to the guest."
+HELP = ("Ctrl-A X leaves; Ctrl-A Ctrl-A sends Ctrl-A; all other keys, Ctrl-C too, go to the guest.\n"
+        "pxHV: Ctrl-A Ctrl-A C opens pxHV's monitor.")
 
 
 END_SIGNALS = (signal.SIGHUP, signal.SIGTERM)

@@ -52,18 +52,9 @@ static void enable_virtualization(const struct backend *backend)
 static bool ask_restart(void)
 {
     log_raw("pxHV: the guest has stopped. Press r to restart it, p to power the machine off.\n");
+    vm_monitor_announce(&vm);
     console_set_stopped(true);
-    for (;;) {
-        uint8_t byte;
-        while (console_get(&byte)) {
-            if (byte == 'r' || byte == 'R')
-                return true;
-            if (byte == 'p' || byte == 'P')
-                return false;
-        }
-        hw_sleep_until(UINT64_MAX);
-        serial_poll();
-    }
+    return vm_monitor_ask(&vm);
 }
 
 /* Whether a guest that triple-faulted is worth another start: a PC resets, over and over; a person
@@ -87,12 +78,14 @@ static bool after_stop(enum vm_stop stop)
 {
     switch (stop) {
     case VM_STOP_POWER_OFF:
-        log_info("the guest powered off; its exits:");
+        log_info(vm_monitor_wished(&vm) ? "switched off at the console; the guest's exits:"
+                                        : "the guest powered off; its exits:");
         vcpu_report_exits(&vm.vcpu);
         pc_report_ports(&vm.pc);
         return false;
     case VM_STOP_RESET:
-        log_info("the guest asked for a reset");
+        log_info(vm_monitor_wished(&vm) ? "the monitor resets the guest"
+                                        : "the guest asked for a reset");
         return true;
     case VM_STOP_TRIPLE_FAULT:
         report_stop();
@@ -157,6 +150,7 @@ void vmm_main(const struct boot_info *boot)
 
     vm_reset(&vm);
     vm_print_times(&vm, boot);
+    vm_monitor_announce(&vm);
     while (after_stop(vm_run(&vm)))
         vm_reset(&vm);
     log_raw("pxHV: powering off\n");

@@ -52,6 +52,7 @@ static void read_config(struct vm *vm, const struct boot_info *boot)
         vm_refuse("pxhv.cfg line %u: %s", error.line, error.reason);
     log_set_level((enum log_level)config.log_level);
     console_set_keyboard((enum console_keyboard)config.keyboard);
+    vm_monitor_init(vm, config.escape);
     vm->config = config.vm;
     vm->trace_wanted = config.trace;
 }
@@ -176,6 +177,7 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
         .host_events = vm_host_events,
         .host_deadline = vm_host_deadline,
         .host_advance = vm_host_advance,
+        .debug_stopped = vm_monitor_stopped,
         .host_ctx = vm,
     };
     pc_init(&vm->pc, &config);
@@ -285,5 +287,8 @@ enum vm_stop vm_run(struct vm *vm)
 {
     log_info("entering %s with %s", vm->config.name, vm->vcpu.backend->name);
     vm_console_start(vm);
-    return vcpu_run(&vm->vcpu);
+    vm_monitor_guest_starts(vm);
+    enum vm_stop stop = vcpu_run(&vm->vcpu);
+    vm_monitor_guest_ended(vm);
+    return stop;
 }

@@ -8,6 +8,7 @@
 #include "lib/config.h"
 #include "pc/pc.h"
 #include "virt/virt.h"
+#include "vm_monitor.h"
 
 struct vm {
     struct vm_config config;
@@ -22,6 +23,8 @@ struct vm {
     /* The host's TSC when virtualization was switched on, and at the guest's newest start. */
     uint64_t enabled_tsc, launch_tsc;
     struct profile_source profile; /* what profile_read() is to read */
+
+    struct vm_monitor mon;
 
     /* A byte that the guest had no room for yet. */
     bool typed_held, key_held;
@@ -68,6 +71,10 @@ vtime_t vm_guest_now(void *ctx);
 void vm_console_put(void *ctx, uint8_t byte);
 uint32_t vm_console_put_block(void *ctx, const uint8_t *bytes, uint32_t size);
 bool vm_console_size(void *ctx, uint16_t *columns, uint16_t *rows);
+/* Shows a byte on the console, as the guest's. */
+void vm_console_show(struct vm *vm, uint8_t byte);
+/* The screen has something to draw. */
+void vm_console_changed(struct vm *vm);
 void vm_host_events(void *ctx);
 vtime_t vm_host_deadline(void *ctx);
 void vm_host_advance(void *ctx, vtime_t now);

@@ -22,12 +22,13 @@ vtime_t vm_guest_now(void *ctx)
     return clock_ns(&vm->vcpu.clock, stopped ? vm->vcpu.debug.stopped_tsc : rdtsc());
 }
 
-/* Moves what was typed into the guest as far as it has room; the rest waits in the host's rings. */
+/* Moves what was typed into the guest as far as it has room; the rest waits. */
 void vm_host_events(void *ctx)
 {
     struct vm *vm = ctx;
     serial_poll();
-    while (vm->typed_held || console_get(&vm->typed_byte)) {
+    vm_monitor_input(vm);
+    while (vm->typed_held || ring_get(&vm->mon.to_guest, &vm->typed_byte)) {
         vm->typed_held = !pc_type(&vm->pc, vm->typed_byte);
         if (vm->typed_held)
             break;
@@ -46,17 +47,24 @@ static void draw_later(struct vm *vm, uint64_t delay_ns)
     pc_host_deadline_changed(&vm->pc);
 }
 
-static void shown(struct vm *vm, bool answered)
+void vm_console_changed(struct vm *vm)
 {
-    if (answered)
-        pc_call_host(&vm->pc); /* the terminal has answered */
     if (vm->draw_at == VTIME_NEVER && screen_present())
         draw_later(vm, max_u64(DRAW_DELAY_NS, vm->draw_rest_ns));
 }
 
+void vm_console_show(struct vm *vm, uint8_t byte)
+{
+    if (console_put(byte))
+        pc_call_host(&vm->pc); /* the terminal has answered */
+    vm_console_changed(vm);
+}
+
 void vm_console_put(void *ctx, uint8_t byte)
 {
-    shown(ctx, console_put(byte));
+    struct vm *vm = ctx;
+    if (!vm_monitor_keeps(vm, byte))
+        vm_console_show(vm, byte);
 }
 
 /* What the serial line takes without a wait. A line that is full for long may be one that nothing
@@ -77,12 +85,10 @@ static uint32_t line_room(struct vm *vm)
 uint32_t vm_console_put_block(void *ctx, const uint8_t *bytes, uint32_t size)
 {
     struct vm *vm = ctx;
-    uint32_t taken = (uint32_t)min_u64(size, line_room(vm));
-    bool answered = false;
+    uint32_t room = vm_monitor_room(vm);
+    uint32_t taken = (uint32_t)min_u64(size, room == UINT32_MAX ? line_room(vm) : room);
     for (uint32_t i = 0; i < taken; i++)
-        answered |= console_put(bytes[i]);
-    if (taken > 0)
-        shown(vm, answered);
+        vm_console_put(vm, bytes[i]);
     return taken;
 }
 
@@ -125,12 +131,13 @@ static void draw(struct vm *vm)
 vtime_t vm_host_deadline(void *ctx)
 {
     const struct vm *vm = ctx;
-    return min_u64(vm->draw_at, vm->status_at);
+    return min_u64(vm_monitor_deadline(vm), min_u64(vm->draw_at, vm->status_at));
 }
 
 void vm_host_advance(void *ctx, vtime_t now)
 {
     struct vm *vm = ctx;
+    vm_monitor_advance(vm, now);
     if (vm->status_at <= now) {
         show_status(vm, now);
         vm->status_at = now + STATUS_NS;

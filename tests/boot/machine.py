@@ -138,6 +138,23 @@ class Console(Line):
         # A line wider than the terminal would come back wrapped.
         self.shell("stty cols 1000")
 
+    MONITOR = r"\(pxhv\) \x1b\[K"
+
+    def enter_monitor(self, key="\x01"):
+        self.line.send(key + "c")
+        self.expect("pxHV monitor: .*" + self.MONITOR)
+
+    def leave_monitor(self):
+        self.line.send("\x01c")
+        self.expect("back at the guest's console[^\n]*\n")
+
+    def monitor(self, command):
+        """What the monitor answers, once it was entered."""
+        self.line.send(command + "\r")
+        self.expect(re.escape(command) + r"\r*\n")
+        self.expect(self.MONITOR)
+        return self.line.before.replace("\r", "").replace("\x1b[K", "")
+
     def wait_for_end(self, timeout=120):
         """Whether the emulator ends by itself; keeps reading what the machine still says."""
         try:

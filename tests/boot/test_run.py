@@ -104,6 +104,10 @@ def test_make_run_gives_a_shell_and_ends_with_poweroff():
     child.expect("/ # ")
     child.send("echo $((6 * 7))-here\n")
     child.expect("42-here")
+    child.send("\x01\x01c")  # the terminal's program takes the first Ctrl-A
+    child.expect("pxHV monitor: ")
+    child.send("\x01\x01c")
+    child.expect("back at the guest's console")
     child.send("poweroff\n")
     child.expect(pexpect.EOF)
     child.close()

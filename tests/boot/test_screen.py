@@ -87,6 +87,28 @@ def test_shift_pgup_shows_what_scrolled_off(shell):
     shell.screen.wait_for("^60$")
 
 
+def test_the_monitor_is_on_the_screen_too(shell):
+    shell.screen.press("ctrl", "a")
+    shell.screen.press("c")
+    shell.screen.wait_for("^pxHV monitor: ", r"^\(pxhv\)$")
+    shell.screen.type("info cpi")
+    shell.screen.press("backspace")
+    shell.screen.type("u\n")
+    shell.screen.wait_for(r"^vCPU 0: (in HLT|running), ", r"^\(pxhv\)$")
+    shell.screen.press("up")
+    shell.screen.wait_for(r"^\(pxhv\) info cpu$")
+    shell.screen.press("ctrl", "u")
+    shell.screen.type("pause\n")
+    shell.screen.wait_for("^paused$")
+    shell.screen.type("resume\n")
+    shell.screen.wait_for("^the guest goes on$")
+    shell.screen.press("ctrl", "a")
+    shell.screen.press("c")
+    shell.screen.wait_for("^back at the guest's console$")
+    shell.screen.type("clear; echo back-$((4*4))\n")
+    shell.screen.wait_for("^back-16$")
+
+
 def test_the_status_line_tells_what_runs(shell):
     rows = shell.screen.wait_for(r"exits/s")
     assert re.match(r"linux \d+:\d\d:\d\d . \d+ exits/s . guest 256 MiB, pxHV \d+ KiB",

@@ -492,20 +492,3 @@ void fake_init_bits(struct fake *fake, unsigned code_bits)
     fake->seg[VSEG_CS].access = code_bits == 32 ? 0xc09b : 0x9b;
     fake->seg[VSEG_CS].limit = code_bits == 32 ? 0xffffffff : 0xffff;
 }
-
-struct vexit *fake_script(struct fake *fake, enum vexit_kind kind)
-{
-    struct vexit *exit = &fake->script[fake->script_len++];
-    *exit = (struct vexit){.kind = kind};
-    return exit;
-}
-
-void fake_exit(struct fake *fake, enum vexit_kind kind, uint8_t insn_len)
-{
-    struct vcpu *vcpu = &fake->vcpu;
-    struct vexit *exit = vcpu->trace.next++;
-    *exit = (struct vexit){.kind = kind, .insn_len = insn_len, .rip = vcpu->rip};
-    exit_handle(vcpu, exit);
-    if (vcpu->trace.next == vcpu->trace.end)
-        trace_turn(vcpu);
-}

@@ -150,7 +150,7 @@ static void unknown_sections_and_keys_are_errors(void **state)
                       "[vm] has no key \"kernal\": it knows kernel, initrd, cmdline, memory "
                       "and disk");
     assert_fails("[pxhv]\nmemory=1G\n", 2,
-                 "[pxhv] has no key \"memory\": it knows log, keyboard, screen and trace");
+                 "[pxhv] has no key \"memory\": it knows log, keyboard, screen, escape and trace");
     assert_fails("[pxhv]\nlog=loud\n", 2,
                  "the log level \"loud\" is none of error, warn, info, debug");
 }
@@ -272,6 +272,32 @@ static void the_trace_is_on_or_off(void **state)
                  "\"trace\" is given twice: delete one of the two lines");
 }
 
+static void the_escape_key_is_a_letter_with_ctrl_or_none(void **state)
+{
+    (void)state;
+    assert_true(parse("[vm a]\nkernel=k\n"));
+    assert_int_equal(config.escape, 1);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\nescape = ctrl-a\n"));
+    assert_int_equal(config.escape, 1);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\nescape = ctrl-z\n"));
+    assert_int_equal(config.escape, 26);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\nescape = off\n"));
+    assert_int_equal(config.escape, 0);
+    static const char *const wrong[] = {"a",      "ctrl-",  "ctrl-A", "ctrl-aa",
+                                        "ctrl-1", "Ctrl-a", "ctrla"};
+    for (unsigned i = 0; i < 7; i++) {
+        char text[128], reason[128];
+        snprintf(text, sizeof(text), "[pxhv]\nescape = %s\n", wrong[i]);
+        snprintf(reason, sizeof(reason),
+                 "the escape key \"%s\" is none of ctrl-a to ctrl-z and off", wrong[i]);
+        assert_fails(text, 2, reason);
+    }
+    assert_fails("[pxhv]\nescape = ctrl-m\n", 2,
+                 "the escape key \"ctrl-m\" is Backspace, Tab or Enter: take another letter");
+    assert_fails("[pxhv]\nescape=off\nescape=off\n", 3,
+                 "\"escape\" is given twice: delete one of the two lines");
+}
+
 static void the_keyboard_has_three_uses(void **state)
 {
     (void)state;
@@ -305,6 +331,7 @@ int main(void)
         cmocka_unit_test(over_long_values_are_errors_and_the_longest_fit),
         cmocka_unit_test(screens_are_text_or_a_size),
         cmocka_unit_test(an_error_of_the_ini_layer_passes_through),
+        cmocka_unit_test(the_escape_key_is_a_letter_with_ctrl_or_none),
         cmocka_unit_test(the_keyboard_has_three_uses),
         cmocka_unit_test(the_trace_is_on_or_off),
     };

@@ -12,15 +12,20 @@
 #include "term/keymap.h"
 #include "term/pager.h"
 
-static uint8_t typed_bytes[1024], key_bytes[256];
+#define SCANCODE_EXTENDED 0xE0u
+#define SCANCODE_RELEASE  0x80u
+
+static uint8_t typed_bytes[1024], key_bytes[256], hotkey_bytes[16];
 static struct ring typed = {.bytes = typed_bytes, .size = sizeof(typed_bytes)};
 static struct ring keys = {.bytes = key_bytes, .size = sizeof(key_bytes)};
+static struct ring hotkeys = {.bytes = hotkey_bytes, .size = sizeof(hotkey_bytes)};
 
 static struct keymap keymap;
 static struct pager pager;
 static enum console_keyboard keyboard_use;
 static bool typed_here; /* the last key came from the keyboard, not from the serial line */
-static bool stopped, paging;
+static bool stopped, paging, monitor;
+static bool extended; /* the newest scancode byte was a prefix */
 
 static void type(uint8_t byte)
 {
@@ -141,15 +146,31 @@ static void take_keystroke(struct keystroke stroke)
     if (stroke.key != CONSOLE_KEY_NONE && stroke.shift) {
         paging = false;
         scroll(stroke.key);
-    } else if (stroke.key != CONSOLE_KEY_NONE && stopped) {
+    } else if (stroke.key != CONSOLE_KEY_NONE && stopped && !monitor) {
         page_log(stroke.key);
     } else if (stroke.length) {
+        bool guests_alone = !stopped && !monitor && keyboard_use == CONSOLE_KEYBOARD_PS2;
         leave_pages();
         typed_here = true;
-        if (stopped || keyboard_use != CONSOLE_KEYBOARD_PS2)
-            for (unsigned i = 0; i < stroke.length; i++)
+        for (unsigned i = 0; i < stroke.length; i++)
+            if (guests_alone)
+                ring_put(&hotkeys, stroke.bytes[i]);
+            else
                 type(stroke.bytes[i]);
     }
+}
+
+/* The keys that opened the monitor are down for the guest until it sees them go up. */
+static void pass_scancode(uint8_t scancode)
+{
+    bool prefix = scancode == SCANCODE_EXTENDED;
+
+    if (!monitor || (!prefix && scancode & SCANCODE_RELEASE)) {
+        if (monitor && extended)
+            ring_put(&keys, SCANCODE_EXTENDED);
+        ring_put(&keys, scancode);
+    }
+    extended = prefix;
 }
 
 static void take_keys(void)
@@ -158,7 +179,7 @@ static void take_keys(void)
 
     while (keyboard_get(&scancode)) {
         if (!stopped && keyboard_use != CONSOLE_KEYBOARD_CONSOLE)
-            ring_put(&keys, scancode);
+            pass_scancode(scancode);
         take_keystroke(keymap_scancode(&keymap, scancode, screen_terminal()->cursor_keys));
     }
 }
@@ -167,6 +188,17 @@ bool console_get_scancode(uint8_t *scancode)
 {
     take_keys();
     return ring_get(&keys, scancode);
+}
+
+bool console_get_hotkey(uint8_t *byte)
+{
+    return ring_get(&hotkeys, byte);
+}
+
+void console_set_monitor(bool open)
+{
+    monitor = open;
+    leave_pages();
 }
 
 bool console_get(uint8_t *byte)

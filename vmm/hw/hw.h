@@ -142,6 +142,12 @@ bool console_size(uint16_t *columns, uint16_t *rows);
 /* The next byte that was typed: on the serial line or the keyboard, or what the screen's terminal
  * answers. False when there is none. */
 bool console_get(uint8_t *byte);
+/* The monitor has the console, or has it no more: what is typed is for console_get(), whatever
+ * console_set_keyboard() said, and the guest's keyboard only sees keys go up. */
+void console_set_monitor(bool open);
+/* What is typed on a keyboard that is the guest's PS/2 keyboard and nothing else: for keys that
+ * pxHV waits for. */
+bool console_get_hotkey(uint8_t *byte);
 /* The next scancode byte for the guest's keyboard. */
 bool console_get_scancode(uint8_t *scancode);
 /* The guest has stopped (or runs again): keys without Shift page through the log. */

@@ -14,7 +14,8 @@ enum seen {
     SEEN_LOG = 32,
     SEEN_KEYBOARD = 64,
     SEEN_SCREEN = 128,
-    SEEN_TRACE = 256
+    SEEN_TRACE = 256,
+    SEEN_ESCAPE = 512
 };
 
 #define SCREEN_DEFAULT_WIDTH  1024
@@ -163,6 +164,25 @@ static bool take_trace(struct parse *p, const char *value)
     return FAIL(p, "trace \"%.40s\" is neither on nor off", value);
 }
 
+/* A key that terminals send for another one can't be told from it. */
+static bool take_escape(struct parse *p, const char *value)
+{
+    static const char prefix[] = "ctrl-";
+    unsigned length = 0;
+
+    while (prefix[length] && value[length] == prefix[length])
+        length++;
+    char letter = prefix[length] ? 0 : value[length];
+    bool good = letter >= 'a' && letter <= 'z' && !value[length + 1];
+    if (!good && !str_eq(value, "off"))
+        return FAIL(p, "the escape key \"%.40s\" is none of ctrl-a to ctrl-z and off", value);
+    if (letter == 'h' || letter == 'i' || letter == 'j' || letter == 'm')
+        return FAIL(p, "the escape key \"%s\" is Backspace, Tab or Enter: take another letter",
+                    value);
+    p->config->escape = good ? (uint8_t)(letter - 'a' + 1) : 0;
+    return true;
+}
+
 /* The number there; one of more than `most` stays more than that, however long. */
 static unsigned take_size(const char **at, unsigned most)
 {
@@ -267,9 +287,12 @@ static bool take_entry(void *ctx, const char *section, const char *key, const ch
         return once(p, SEEN_KEYBOARD, key) && take_keyboard(p, value);
     if (str_eq(key, "screen"))
         return once(p, SEEN_SCREEN, key) && take_screen(p, value);
+    if (str_eq(key, "escape"))
+        return once(p, SEEN_ESCAPE, key) && take_escape(p, value);
     if (str_eq(key, "trace"))
         return once(p, SEEN_TRACE, key) && take_trace(p, value);
-    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log, keyboard, screen and trace", key);
+    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log, keyboard, screen, escape and trace",
+                key);
 }
 
 bool config_parse(const char *text, size_t size, struct config *config, struct ini_error *error)
@@ -279,6 +302,7 @@ bool config_parse(const char *text, size_t size, struct config *config, struct i
     memset(config, 0, sizeof(*config));
     config->vm.memory_bytes = MIB(256);
     config->log_level = LOG_INFO;
+    config->escape = 1;
     if (!ini_parse(text, size, (struct ini_handler){.entry = take_entry, .ctx = &p}, error))
         return false;
     error->line = p.vm_line;

@@ -39,7 +39,7 @@ static vtime_t now(void *ctx)
 }
 
 /* The first request wins: what follows it in the same exit comes from a machine that is off. */
-static void request(struct pc *pc, enum vm_stop stop)
+void pc_stop(struct pc *pc, enum vm_stop stop)
 {
     if (pc->stop == VM_RUNNING)
         pc->stop = stop;
@@ -48,12 +48,12 @@ static void request(struct pc *pc, enum vm_stop stop)
 
 static void request_power_off(void *ctx)
 {
-    request(ctx, VM_STOP_POWER_OFF);
+    pc_stop(ctx, VM_STOP_POWER_OFF);
 }
 
 static void request_reset(void *ctx)
 {
-    request(ctx, VM_STOP_RESET);
+    pc_stop(ctx, VM_STOP_RESET);
 }
 
 static void note_room(void *ctx)

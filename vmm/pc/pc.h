@@ -57,6 +57,8 @@ struct pc_config {
      * the call when it is due. Both or none. */
     vtime_t (*host_deadline)(void *ctx);
     void (*host_advance)(void *ctx, vtime_t now);
+    /* The guest stands still for a debugger until this returns: virt/debug.h. May be NULL. */
+    void (*debug_stopped)(void *ctx);
     void *host_ctx;
 };
 
@@ -124,6 +126,8 @@ void pc_typed(struct pc *pc);
 /* A byte of a scancode for the keyboard (set 1, as a PC's port 60h gives it). Both are false when
  * there is no room: keep the byte until host_events() is called. */
 bool pc_keyboard_scancode(struct pc *pc, uint8_t byte);
+/* Ends the guest's run, as a device of its own would: VM_STOP_RESET or VM_STOP_POWER_OFF. */
+void pc_stop(struct pc *pc, enum vm_stop stop);
 /* The button on the case: asks the guest to shut down. */
 void pc_power_button(struct pc *pc);
 

@@ -10,6 +10,7 @@
 
 struct vcpu;
 struct cpu_facts;
+struct nested_walk;
 struct vdebug_controls;
 
 /* Guest-visible values: the backend keeps masks, shadows and fixed bits to itself. Setting a
@@ -129,6 +130,8 @@ struct backend {
     void (*set_deadline)(struct vcpu *vcpu, uint64_t tsc); /* UINT64_MAX: none */
 
     bool (*map)(struct vcpu *vcpu, const struct mapping *mapping); /* false: out of frames */
+    /* How the nested tables take gpa to the host: for a person to read. */
+    void (*nested_walk)(struct vcpu *vcpu, gpa_t gpa, struct nested_walk *walk);
     void (*flush)(struct vcpu *vcpu); /* after rights were taken away or memory was moved */
     /* Prints the control structure for a report; `error` is vexit.entry_error or 0. */
     void (*dump)(struct vcpu *vcpu, uint64_t error);

@@ -77,3 +77,26 @@ bool nested_map(struct nested_tables *tables, const struct mapping *mapping, uin
     }
     return true;
 }
+
+void nested_walk(const struct nested_tables *tables, gpa_t gpa, struct nested_walk *walk)
+{
+    hpa_t table = tables->root;
+
+    *walk = (struct nested_walk){.count = 0};
+    if (gpa >> 48)
+        return; /* beyond what four levels reach */
+    for (unsigned level = 4; level-- > 0;) {
+        unsigned index = gpa >> (12 + 9 * level) & 511;
+        uint64_t entry = ((const uint64_t *)table)[index];
+        walk->entry[walk->count++] = (struct nested_walk_entry){level + 1, table, index, entry};
+        if (!(entry & tables->present_mask))
+            return;
+        if (level == 0 || (entry & NESTED_LEAF)) {
+            walk->leaf.size_bytes = leaf_size(level);
+            walk->leaf.gpa = align_down(gpa, leaf_size(level));
+            walk->leaf.hpa = align_down(entry & NESTED_ADDRESS, leaf_size(level));
+            return;
+        }
+        table = entry & NESTED_ADDRESS;
+    }
+}

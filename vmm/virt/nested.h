@@ -23,4 +23,20 @@ bool nested_init(struct nested_tables *tables);
  * flushes. */
 bool nested_map(struct nested_tables *tables, const struct mapping *mapping, uint64_t leaf_flags);
 
+/* The way through the tables to one address, for a person to read. */
+struct nested_walk_entry {
+    unsigned level; /* 4 to 1 */
+    hpa_t table;
+    unsigned index;
+    uint64_t entry;
+};
+struct nested_walk {
+    unsigned count;
+    struct nested_walk_entry entry[4];
+    /* What the leaf maps; size_bytes is 0 where nothing is mapped. nested_walk() leaves rights and
+     * type to the vendor. */
+    struct mapping leaf;
+};
+void nested_walk(const struct nested_tables *tables, gpa_t gpa, struct nested_walk *walk);
+
 #endif

@@ -28,6 +28,8 @@ static inline uint64_t vcpu_tsc(struct vcpu *vcpu)
 
 /* Prints how many exits of each kind there were and what they cost, and where the time went. */
 void vcpu_report_exits(const struct vcpu *vcpu);
+/* The same of a snapshot, to `out`. */
+void vcpu_print_exits(const struct vcpu *vcpu, const struct account *account, struct byte_sink out);
 
 /* --- run.c ------------------------------------------------------------------------------------ */
 

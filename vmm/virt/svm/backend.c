@@ -122,6 +122,7 @@ const struct backend svm_backend = {
     .want_window = svm_want_window,
     .set_deadline = svm_set_deadline,
     .map = svm_map,
+    .nested_walk = svm_nested_walk,
     .flush = svm_flush,
     .dump = svm_dump,
     .msr_open = svm_msr_open,

@@ -41,6 +41,17 @@ bool svm_map(struct vcpu *vcpu, const struct mapping *mapping)
     return nested_map(&svm_state(vcpu)->npt, mapping, flags);
 }
 
+void svm_nested_walk(struct vcpu *vcpu, gpa_t gpa, struct nested_walk *walk)
+{
+    nested_walk(&svm_state(vcpu)->npt, gpa, walk);
+    if (!walk->leaf.size_bytes)
+        return;
+    uint64_t leaf = walk->entry[walk->count - 1].entry;
+    walk->leaf.rights =
+        MAP_READ | (leaf & NPT_WRITE ? MAP_WRITE : 0) | (leaf & NPT_NX ? 0 : MAP_EXEC);
+    walk->leaf.type = leaf & NPT_PCD ? MAP_UC : MAP_WB;
+}
+
 /* One ASID tags both kinds of translations, the guest's own and ours. */
 void svm_flush(struct vcpu *vcpu)
 {

@@ -124,6 +124,7 @@ void svm_park(struct vcpu *vcpu);
 
 bool svm_npt_init(struct svm_vcpu *state, const struct frame_source *frames, bool gib_pages);
 bool svm_map(struct vcpu *vcpu, const struct mapping *mapping);
+void svm_nested_walk(struct vcpu *vcpu, gpa_t gpa, struct nested_walk *walk);
 void svm_flush(struct vcpu *vcpu);
 
 /* --- dump.c ----------------------------------------------------------------------------------- */

@@ -132,6 +132,7 @@ const struct backend vmx_backend = {
     .want_window = vmx_want_window,
     .set_deadline = vmx_set_deadline,
     .map = vmx_map,
+    .nested_walk = vmx_nested_walk,
     .flush = vmx_flush,
     .dump = vmx_dump,
     .msr_open = vmx_msr_open,

@@ -34,6 +34,16 @@ bool vmx_map(struct vcpu *vcpu, const struct mapping *mapping)
                       mapping->rights ? mapping->rights | type << EPT_TYPE_SHIFT : 0);
 }
 
+void vmx_nested_walk(struct vcpu *vcpu, gpa_t gpa, struct nested_walk *walk)
+{
+    nested_walk(&vmx_state(vcpu)->ept, gpa, walk);
+    if (!walk->leaf.size_bytes)
+        return;
+    uint64_t leaf = walk->entry[walk->count - 1].entry;
+    walk->leaf.rights = leaf & EPT_RIGHTS;
+    walk->leaf.type = (enum map_type)(leaf >> EPT_TYPE_SHIFT & 7);
+}
+
 void vmx_flush(struct vcpu *vcpu)
 {
     const struct {

@@ -107,6 +107,7 @@ void vmx_run(struct vcpu *vcpu, struct vexit *exit);
 bool vmx_ept_init(struct vmx_vcpu *state, const struct frame_source *frames);
 uint64_t vmx_eptp(const struct vmx_vcpu *state);
 bool vmx_map(struct vcpu *vcpu, const struct mapping *mapping);
+void vmx_nested_walk(struct vcpu *vcpu, gpa_t gpa, struct nested_walk *walk);
 void vmx_flush(struct vcpu *vcpu);
 void vmx_flush_linear(struct vcpu *vcpu); /* the guest's own translations, after CR writes */
 
