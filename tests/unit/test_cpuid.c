@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c tests/unit/fake_script.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/lib/text.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_script.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/lib/text.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/pvclock.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -128,7 +128,7 @@ static void the_hypervisor_leaf_signs_pxhv(void **state)
     (void)state;
     assert_leaf(0x40000000, 0, 0x40000010, 0x56487870, 0x56487870, 0x56487870);
     assert_leaf(0x40000001, 0, 0, 0, 0, 0);
-    assert_leaf(0x40000100, 0, 0, 0, 0, 0);
+    assert_leaf(0x40000200, 0, 0, 0, 0, 0);
 }
 
 static void extended_leaves_hide_svm_and_keep_long_mode(void **state)

@@ -221,6 +221,7 @@ void pc_connect(struct pc *pc, struct vcpu *vcpu)
     vcpu->hooks = pc_hooks;
     vcpu->hooks.ctx = pc;
     vcpu->irq_high = lapic_irq_cause(&pc->lapic);
+    vcpu->wall_epoch_s = pc->config.rtc_epoch_s;
 }
 
 /* --- reset ------------------------------------------------------------------------------------ */

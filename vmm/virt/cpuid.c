@@ -22,6 +22,8 @@ enum { EAX, EBX, ECX, EDX };
 
 #define LEAF_HYPERVISOR        0x40000000u
 #define LEAF_HYPERVISOR_TIMING 0x40000010u
+#define LEAF_KVM               0x40000100u
+#define LEAF_KVM_FEATURES      0x40000101u
 #define LEAF_EXTENDED          0x80000000u
 #define LEAF_AMD_CACHES        0x8000001du
 
@@ -80,6 +82,10 @@ enum { EAX, EBX, ECX, EDX };
 #define E1D_GIB           BIT(26)
 #define E1D_RDTSCP        BIT(27)
 #define E7D_INVARIANT_TSC BIT(8)
+
+/* Leaf 40000101h: Linux, "KVM CPUID bits". No wait at port 80h; the clock of pvclock.c, which is
+ * the same on all CPUs. */
+#define KVM_FEATURES (BIT(1) | BIT(3) | BIT(24))
 
 /* Leaf 80000008h, EBX. */
 #define E8B_CLZERO BIT(0)
@@ -331,7 +337,7 @@ static void build_extended(struct vcpu *vcpu)
 
 void cpuid_build(struct vcpu *vcpu)
 {
-    static const char signature[13] = "pxHVpxHVpxHV";
+    static const char signature[13] = "pxHVpxHVpxHV", kvm_signature[13] = "KVMKVMKVM";
     struct vcpu_cpuid *table = &vcpu->cpuid;
     memset(table, 0, sizeof(*table));
 
@@ -355,6 +361,10 @@ void cpuid_build(struct vcpu *vcpu)
     build_extended(vcpu);
     table->hypervisor[0][EAX] = LEAF_HYPERVISOR_TIMING;
     memcpy(&table->hypervisor[0][EBX], signature, 12);
+    /* A second interface besides pxHV's own, at the next base where guests look for one. */
+    table->hypervisor[2][EAX] = LEAF_KVM_FEATURES;
+    memcpy(&table->hypervisor[2][EBX], kvm_signature, 12);
+    table->hypervisor[3][EAX] = KVM_FEATURES;
     cpuid_update(vcpu, 0);
     cpuid_show_apic(vcpu, true);
 }
@@ -399,6 +409,8 @@ static const uint32_t *find(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
         return table->hypervisor[0];
     if (leaf == LEAF_HYPERVISOR_TIMING)
         return table->hypervisor[1];
+    if (leaf == LEAF_KVM || leaf == LEAF_KVM_FEATURES)
+        return table->hypervisor[2 + (leaf - LEAF_KVM)];
     if (leaf >> 28 == LEAF_HYPERVISOR >> 28 || table->max_basic != MAX_BASIC_INTEL)
         return nothing;
     /* SDM "CPUID—CPU Identification": beyond the end, the highest basic leaf answers. */

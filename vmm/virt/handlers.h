@@ -37,6 +37,14 @@ void msr_reset(struct vcpu *vcpu);
 /* Queues a #DB with these bits in the guest's DR6. */
 enum exit_action inject_debug(struct vcpu *vcpu, uint64_t causes);
 
+/* pvclock.c: the paravirtual clock's MSRs, by their numbers; false: #GP(0). */
+#define MSR_PVCLOCK_WALL        0x4b564d00u
+#define MSR_PVCLOCK_SYSTEM_TIME 0x4b564d01u
+bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+void pvclock_tsc_moved(struct vcpu *vcpu);
+void pvclock_reset(struct vcpu *vcpu);
+
 /* Queues the event whose delivery the exit broke off, so that it enters again. */
 void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted);
 

@@ -88,6 +88,7 @@ static void move_tsc(struct vcpu *vcpu, uint64_t by)
     uint64_t offset = vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
     vcpu->backend->reg_set(vcpu, VREG_TSC_OFFSET, offset + by);
     vcpu->tsc_adjust += by;
+    pvclock_tsc_moved(vcpu);
     vcpu->hooks.tsc_moved(vcpu->hooks.ctx);
 }
 
@@ -343,6 +344,7 @@ static const struct msr_entry common_entries[] = {
     {MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_apic, write_apic},
     {MSR_X2APIC_FIRST, MSR_X2APIC_LAST, read_apic, write_apic},
     {MSR_XSS, MSR_XSS, msr_read_zero, msr_write_zero},
+    {MSR_PVCLOCK_WALL, MSR_PVCLOCK_SYSTEM_TIME, pvclock_read, pvclock_write},
     {MSR_EFER, MSR_EFER, read_backend, write_efer},
     {MSR_FS_BASE, MSR_GS_BASE, read_backend, write_address},
 };
@@ -399,6 +401,7 @@ void msr_reset(struct vcpu *vcpu)
     vcpu->misc_enable = MISC_ENABLE_RESET;
     vcpu->bios_sign_id = 0;
     vcpu->tsc_adjust = 0;
+    pvclock_reset(vcpu);
     /* As firmware leaves them, since there is none: all memory WB, the VGA window UC, ROM WP. With
      * MTRRs off, Linux would do without PAT too. */
     memset(vcpu->mtrr, 0, sizeof(vcpu->mtrr));

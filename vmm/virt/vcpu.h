@@ -110,7 +110,7 @@ struct vcpu_cpuid {
     uint32_t extended_count; /* how many of extended[] the guest's CPU has */
     uint32_t basic[VCPU_CPUID_BASIC][4];
     uint32_t extended[VCPU_CPUID_EXTENDED][4];
-    uint32_t hypervisor[2][4];                /* 40000000h and 40000010h */
+    uint32_t hypervisor[4][4];                /* 40000000h, 40000010h, 40000100h, 40000101h */
     uint32_t cache[VCPU_CPUID_CACHES][4];     /* leaf 4 by subleaf */
     uint32_t amd_cache[VCPU_CPUID_CACHES][4]; /* leaf 8000001Dh by subleaf */
     uint32_t topology[3][4];             /* leaf Bh by subleaf; the last is for all higher ones */
@@ -173,6 +173,9 @@ struct vcpu {
     uint64_t mtrr[32]; /* see msr.c */
     uint64_t bios_sign_id;
     uint64_t tsc_adjust;
+    uint64_t pvclock, pvclock_wall; /* what the guest wrote to its MSRs: see pvclock.c */
+    uint32_t pvclock_version;
+    int64_t wall_epoch_s; /* seconds from 1970 to guest time 0 */
     struct vcpu_cpuid cpuid;
 
     enum vm_stop stop;
