@@ -134,6 +134,14 @@ static void fake_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
     fake->opened_writes[fake->opened++] = writes;
 }
 
+/* A CPU with a trap of the hypervisor's own unless the test takes it away. */
+static bool fake_debug(struct vcpu *vcpu, const struct vdebug_controls *controls)
+{
+    struct fake *fake = fake_of(vcpu);
+    fake->controls = *controls;
+    return !controls->trap || !fake->no_trap;
+}
+
 static void fake_park(struct vcpu *vcpu)
 {
     fake_of(vcpu)->parks++;
@@ -157,6 +165,7 @@ const struct backend fake_backend = {
     .flush = fake_flush,
     .dump = fake_dump,
     .msr_open = fake_msr_open,
+    .debug = fake_debug,
 };
 
 /* --- the host --------------------------------------------------------------------------------- */
@@ -347,6 +356,14 @@ static void fake_host_events(void *ctx)
         fake->on_host_events(fake);
 }
 
+static void fake_debug_stopped(void *ctx)
+{
+    struct fake *fake = ctx;
+    fake->debug_stops++;
+    if (fake->on_debug_stop)
+        fake->on_debug_stop(fake);
+}
+
 static enum vm_stop fake_stop_request(void *ctx)
 {
     struct fake *fake = ctx;
@@ -411,7 +428,8 @@ void fake_init(struct fake *fake)
                                       fake_advance,
                                       fake_next_deadline,
                                       fake_host_events,
-                                      fake_stop_request};
+                                      fake_stop_request,
+                                      fake_debug_stopped};
     clock_init(&vcpu->clock, 1000000000, fake->tsc);
     vcpu_create(vcpu, &fake_backend, NULL);
     vcpu_reset(vcpu);

@@ -52,6 +52,8 @@ struct fake {
     unsigned window_calls[2];
     uint64_t deadline_tsc;
     unsigned deadline_calls, flushes, dumps, maps, resets, parks;
+    struct vdebug_controls controls; /* what debug() got last */
+    bool no_trap;                    /* this CPU has no trap for vdebug_controls.trap */
     uint64_t opened_msr[64];
     bool opened_writes[64];
     unsigned opened;
@@ -71,6 +73,8 @@ struct fake {
     void (*on_advance)(struct fake *fake, vtime_t now);
     void (*on_host_events)(struct fake *fake);
     enum vm_stop stop_wanted;
+    unsigned debug_stops;
+    void (*on_debug_stop)(struct fake *fake);
 
     /* Paging of the weak gwalk(): linear == physical, except for one page that isn't present, one
      * that can't be written and one whose table isn't RAM. UINT64_MAX: none. */

@@ -1,6 +1,7 @@
 /*
- * Stand-ins for gwalk.c, insn.c, segment.c, mmio.c and task.c of virt/, which few tests of their
- * neighbours need for real. They are weak: a test that links the real file gets the real function.
+ * Stand-ins for gwalk.c, insn.c, segment.c, mmio.c, task.c and the debugger's side of virt/, which
+ * few tests of their neighbours need for real. They are weak: a test that links the real file gets
+ * the real function.
  */
 #include "fake_backend.h"
 
@@ -19,6 +20,12 @@ __attribute__((weak)) struct gwalk_result gwalk(struct vcpu *vcpu, gva_t linear,
     if (align_down(linear, PAGE_SIZE) == fake->lost_table_page)
         return (struct gwalk_result){.status = GVA_NOT_RAM, .gpa = 0x7ffff000};
     return (struct gwalk_result){.status = GVA_OK, .gpa = linear};
+}
+
+__attribute__((weak)) void gwalk_look(struct vcpu *vcpu, gva_t linear, struct vdebug_walk *out)
+{
+    struct gwalk_result result = gwalk(vcpu, linear, GWALK_LOOK);
+    *out = (struct vdebug_walk){.mapped = result.status == GVA_OK, .gpa = result.gpa};
 }
 
 __attribute__((weak)) unsigned vcpu_data_access(struct vcpu *vcpu)
@@ -79,4 +86,56 @@ __attribute__((weak)) enum exit_action task_switch_exit(struct vcpu *vcpu, struc
 {
     fake_of(vcpu)->task_switch_selector = exit->task_switch.selector;
     return EXIT_RETRY;
+}
+
+/* --- no debugger ------------------------------------------------------------------------------ */
+
+__attribute__((weak)) void debug_reset(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+__attribute__((weak)) void debug_attend(struct vcpu *vcpu)
+{
+    vcpu->debugging = false;
+}
+
+__attribute__((weak)) void debug_guest_ended(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+__attribute__((weak)) bool debug_holds_events(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return false;
+}
+
+__attribute__((weak)) void debug_step_round(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+__attribute__((weak)) enum exit_action debug_step_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    return EXIT_RETRY;
+}
+
+__attribute__((weak)) bool debug_exception(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    return false;
+}
+
+__attribute__((weak)) uint64_t vdebug_dr(struct vcpu *vcpu, enum vreg reg)
+{
+    return vcpu->backend->reg_get(vcpu, reg);
+}
+
+__attribute__((weak)) void vdebug_set_dr(struct vcpu *vcpu, enum vreg reg, uint64_t value)
+{
+    vcpu->backend->reg_set(vcpu, reg, value);
 }

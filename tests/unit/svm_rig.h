@@ -34,7 +34,7 @@ struct rig {
     /* The CPU. CPUID: leaf 80000000h plus index, EAX EBX ECX EDX. */
     uint32_t leaf[0x20][4];
     bool vm_cr_readable, efer_writable, apic;
-    uint64_t vm_cr, efer, hsave, tsc_aux, cr4, dr[4], deadline;
+    uint64_t vm_cr, efer, hsave, tsc_aux, cr4, dr[4], dr7, deadline;
     bool gif;
     const void *loaded; /* whose FS, GS, TR and system call MSRs the CPU holds */
     unsigned vmloads, vmsaves;
@@ -114,6 +114,11 @@ static inline void rig_write_dr(unsigned n, uint64_t value)
     rig.dr[n] = value;
 }
 
+static inline void rig_write_dr7(uint64_t value)
+{
+    rig.dr7 = value;
+}
+
 static inline void rig_vmload(hpa_t vmcb)
 {
     rig.loaded = (const void *)vmcb;
@@ -171,6 +176,7 @@ bool hw_timer_present(void)
 #define read_cr4   rig_read_cr4
 #define read_dr    rig_read_dr
 #define write_dr   rig_write_dr
+#define write_dr7  rig_write_dr7
 #define vmload     rig_vmload
 #define vmsave     rig_vmsave
 #define clgi       rig_clgi

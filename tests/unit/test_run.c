@@ -209,7 +209,8 @@ static void vector_0_is_a_vector(void **state)
 static void a_window_exit_nobody_waits_for_closes_the_window(void **state)
 {
     (void)state;
-    fake.vcpu.window_wanted[VWINDOW_IRQ] = fake.window[VWINDOW_IRQ] = true;
+    fake.vcpu.windows_wanted = 1 << VWINDOW_IRQ;
+    fake.window[VWINDOW_IRQ] = true;
     fake_exit(&fake, VEXIT_IRQ_WINDOW, 0);
     vcpu_run(&fake.vcpu);
     assert_false(fake.entry[0].window[VWINDOW_IRQ]);

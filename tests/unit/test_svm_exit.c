@@ -315,8 +315,37 @@ static void software_events_are_not_injected(void **state)
     report.code = 0x72;
     assert_int_equal(
         injected((struct vevent){.type = VEVENT_SW_INT, .vector = 0x80, .insn_len = 2}), 0);
-    assert_int_equal(
-        injected((struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 3, .insn_len = 1}), 0);
+    assert_int_equal(injected((struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 3}), 0);
+}
+
+/* APM "Event Injection": the address that is pushed lies behind the INT3, and comes from RIP or, in
+ * a CPU with next-RIP save, from there. */
+static void an_intercepted_int3_enters_as_one_with_rip_behind_it(void **state)
+{
+    (void)state;
+    guest_with(NP);
+    report.code = 0x72;
+    cpu->rip = 0x1000;
+    cpu->inject = (struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 3, .insn_len = 2};
+    const struct vmcb *vmcb = rig_run();
+    assert_int_equal(vmcb->control.event_inj, 0x80000303);
+    assert_int_equal(vmcb->save.rip, 0x1002);
+    assert_int_equal(vmcb->control.next_rip, 0x1002);
+}
+
+/* RIP is the INT3's again, for a second try with the same length. */
+static void an_int3_whose_delivery_breaks_off_is_at_its_place_again(void **state)
+{
+    (void)state;
+    guest_with(NP);
+    cpu->rip = 0x1000;
+    cpu->inject = (struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 3, .insn_len = 1};
+    report.code = 0x4E;
+    report.int_info = 0x80000303;
+    rig_run();
+    assert_int_equal(cpu->rip, 0x1000);
+    assert_int_equal(rig.exit.interrupted.type, VEVENT_SW_EXCEPTION);
+    assert_int_equal(rig.exit.interrupted.insn_len, 1);
 }
 
 /* --- the trap behind an emulated instruction -------------------------------------------------- */
@@ -389,6 +418,8 @@ int main(void)
         cmocka_unit_test(interrupted_events_are_told),
         cmocka_unit_test(events_enter_once),
         cmocka_unit_test(software_events_are_not_injected),
+        cmocka_unit_test(an_intercepted_int3_enters_as_one_with_rip_behind_it),
+        cmocka_unit_test(an_int3_whose_delivery_breaks_off_is_at_its_place_again),
         cmocka_unit_test(a_pending_debug_trap_enters_as_an_exception),
         cmocka_unit_test(an_interrupt_window_is_a_virtual_interrupt_that_exits),
         cmocka_unit_test(a_guest_takes_interrupts_by_its_flag_and_shadow),

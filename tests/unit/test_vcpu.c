@@ -67,7 +67,8 @@ static void reset_brings_power_on_state_back(void **state)
     fake.reg[VREG_DR2] = 7;
     vcpu->tsc_adjust = 9;
     vcpu->mtrr[27] = 0;
-    vcpu->window_wanted[VWINDOW_IRQ] = fake.window[VWINDOW_IRQ] = true;
+    vcpu->windows_wanted = 1 << VWINDOW_IRQ;
+    fake.window[VWINDOW_IRQ] = true;
     fake.reg[VREG_CR4] = 1 << 18;
     fake_exit(&fake, VEXIT_TRIPLE_FAULT, 0);
     fake.xcr0_loaded = 7;

@@ -4,6 +4,7 @@
 
 #include "hw/cpu.h"
 
+#define EXCEPTION_DEBUG         1
 #define EXCEPTION_NMI           2
 #define EXCEPTION_DOUBLE_FAULT  8
 #define EXCEPTION_GP            13
@@ -83,10 +84,22 @@ static bool apply_fixup(struct trap_frame *frame)
     return false;
 }
 
+/*
+ * AMD-V switches DR7 at an exit; QEMU's TCG leaves the guest's breakpoints armed in the host, where
+ * one may lie at an address of the VMM's. RF lets the instruction run; DR0 to DR3 may be the
+ * guest's, but the VMM sets none for itself.
+ */
+static void ignore_breakpoint(struct trap_frame *frame)
+{
+    frame->rflags |= RFLAGS_RF;
+}
+
 /* Called by isr.asm. */
 void trap_handle(struct trap_frame *frame)
 {
-    if (frame->vector == EXCEPTION_NMI)
+    if (frame->vector == EXCEPTION_DEBUG)
+        ignore_breakpoint(frame);
+    else if (frame->vector == EXCEPTION_NMI)
         nmi_count = nmi_count + 1;
     else if (frame->vector >= EXCEPTION_COUNT)
         irq_dispatch((uint8_t)frame->vector);

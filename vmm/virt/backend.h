@@ -10,6 +10,7 @@
 
 struct vcpu;
 struct cpu_facts;
+struct vdebug_controls;
 
 /* Guest-visible values: the backend keeps masks, shadows and fixed bits to itself. Setting a
  * control register or EFER also drops the guest's translations that the write would drop. */
@@ -32,6 +33,9 @@ enum vreg {
     VREG_SYSENTER_CS,
     VREG_SYSENTER_ESP,
     VREG_SYSENTER_EIP,
+    VREG_STAR,
+    VREG_LSTAR,
+    VREG_CSTAR,
     VREG_GDTR_BASE,
     VREG_GDTR_LIMIT,
     VREG_IDTR_BASE,
@@ -130,6 +134,9 @@ struct backend {
     void (*dump)(struct vcpu *vcpu, uint64_t error);
     /* MSRs that the guest may touch without an exit: reads, or reads and writes. */
     void (*msr_open)(struct vcpu *vcpu, uint32_t msr, bool writes);
+    /* What a debugger wants to see, from the next entry on (debug.h). False: controls->trap was
+     * asked for and this CPU has none. */
+    bool (*debug)(struct vcpu *vcpu, const struct vdebug_controls *controls);
 };
 
 #endif

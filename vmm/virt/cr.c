@@ -258,23 +258,23 @@ enum exit_action cr_xsetbv_exit(struct vcpu *vcpu, struct vexit *exit)
 static enum exit_action write_dr(struct vcpu *vcpu, unsigned dr, uint64_t value)
 {
     if (dr < 4) {
-        vcpu->backend->reg_set(vcpu, (enum vreg)(VREG_DR0 + dr), value);
+        vdebug_set_dr(vcpu, (enum vreg)(VREG_DR0 + dr), value);
         return EXIT_ADVANCE;
     }
     if (value >> 32)
         return general_protection(vcpu);
     if (dr == 6)
-        vcpu->backend->reg_set(vcpu, VREG_DR6, (value & 0xe00f) | X86_DR6_RESERVED);
+        vdebug_set_dr(vcpu, VREG_DR6, (value & 0xe00f) | X86_DR6_RESERVED);
     else
-        vcpu->backend->reg_set(vcpu, VREG_DR7, (value & 0xffff23ff) | X86_DR7_RESERVED);
+        vdebug_set_dr(vcpu, VREG_DR7, (value & 0xffff23ff) | X86_DR7_RESERVED);
     return EXIT_ADVANCE;
 }
 
 static uint64_t read_dr(struct vcpu *vcpu, unsigned dr)
 {
     if (dr < 4)
-        return get(vcpu, (enum vreg)(VREG_DR0 + dr));
-    return get(vcpu, dr == 6 ? VREG_DR6 : VREG_DR7);
+        return vdebug_dr(vcpu, (enum vreg)(VREG_DR0 + dr));
+    return vdebug_dr(vcpu, dr == 6 ? VREG_DR6 : VREG_DR7);
 }
 
 enum exit_action cr_debug_exit(struct vcpu *vcpu, struct vexit *exit)
@@ -283,9 +283,9 @@ enum exit_action cr_debug_exit(struct vcpu *vcpu, struct vexit *exit)
     uint64_t *gpr = &vcpu->gpr[exit->dr.gpr & 15];
     if ((dr == 4 || dr == 5) && (get(vcpu, VREG_CR4) & X86_CR4_DE))
         return inject_exception(vcpu, X86_UD);
-    if (get(vcpu, VREG_DR7) & X86_DR7_GD) {
-        vcpu->backend->reg_set(vcpu, VREG_DR6, get(vcpu, VREG_DR6) | X86_DR6_BD);
-        vcpu->backend->reg_set(vcpu, VREG_DR7, get(vcpu, VREG_DR7) & ~X86_DR7_GD);
+    if (vdebug_dr(vcpu, VREG_DR7) & X86_DR7_GD) {
+        vdebug_set_dr(vcpu, VREG_DR6, vdebug_dr(vcpu, VREG_DR6) | X86_DR6_BD);
+        vdebug_set_dr(vcpu, VREG_DR7, vdebug_dr(vcpu, VREG_DR7) & ~X86_DR7_GD);
         return inject_exception(vcpu, X86_DB);
     }
     if (dr == 4 || dr == 5)

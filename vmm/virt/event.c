@@ -140,13 +140,19 @@ static bool event_loops(struct vcpu *vcpu, const struct vexit *exit)
  */
 static void event_debug(struct vcpu *vcpu, uint64_t causes)
 {
-    uint64_t dr6 = vcpu->backend->reg_get(vcpu, VREG_DR6);
-    uint64_t dr7 = vcpu->backend->reg_get(vcpu, VREG_DR7);
+    uint64_t dr6 = vdebug_dr(vcpu, VREG_DR6);
+    uint64_t dr7 = vdebug_dr(vcpu, VREG_DR7);
     if (causes)
-        vcpu->backend->reg_set(vcpu, VREG_DR6, (dr6 & ~0xfull) | causes);
+        vdebug_set_dr(vcpu, VREG_DR6, (dr6 & ~0xfull) | causes);
     if (dr7 & X86_DR7_GD)
-        vcpu->backend->reg_set(vcpu, VREG_DR7, dr7 & ~X86_DR7_GD);
+        vdebug_set_dr(vcpu, VREG_DR7, dr7 & ~X86_DR7_GD);
     vcpu->int_shadow = 0;
+}
+
+enum exit_action inject_debug(struct vcpu *vcpu, uint64_t causes)
+{
+    event_debug(vcpu, causes);
+    return inject_exception(vcpu, X86_DB);
 }
 
 enum exit_action event_exception(struct vcpu *vcpu, struct vexit *exit)
@@ -158,6 +164,8 @@ enum exit_action event_exception(struct vcpu *vcpu, struct vexit *exit)
                   "the host reported a machine check while the guest ran: check its hardware");
         return EXIT_STOP;
     }
+    if (vcpu->debug.engaged && debug_exception(vcpu, exit))
+        return EXIT_RETRY;
     if (event_loops(vcpu, exit)) {
         vcpu_stop(vcpu, VM_STOP_EVENT_LOOP,
                   "exception %u came %u times in a row while another was"

@@ -215,6 +215,7 @@ static const struct {
     [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", true},
     [VEXIT_INIT] = {init_exit, "INIT", false},
     [VEXIT_SIPI] = {init_exit, "SIPI", false},
+    [VEXIT_STEP] = {debug_step_exit, "step", false},
     [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", false},
     [VEXIT_UNKNOWN] = {unknown_exit, "unknown", false},
 };
@@ -268,7 +269,8 @@ _Static_assert(offsetof(struct vexit, raw_reason) - offsetof(struct vexit, kind)
                        4,
                "kind and raw reason lie side by side");
 
-void exit_handle(struct vcpu *vcpu, struct vexit *exit)
+static inline __attribute__((always_inline)) enum exit_action decide(struct vcpu *vcpu,
+                                                                     struct vexit *exit)
 {
     if ((unsigned)exit->kind >= VEXIT_KIND_COUNT)
         exit->kind = VEXIT_UNKNOWN;
@@ -281,9 +283,23 @@ void exit_handle(struct vcpu *vcpu, struct vexit *exit)
     if (exit->interrupted.type != VEVENT_NONE)
         event_requeue(vcpu, &exit->interrupted);
     /* Before the handler: its work may not be done twice, and may change how code is fetched. */
-    if (exit->insn_len == 0 && kinds[exit->kind].needs_insn &&
-        insn_complete(vcpu, exit) != EXIT_ADVANCE)
-        return;
-    if (kinds[exit->kind].handler(vcpu, exit) == EXIT_ADVANCE)
+    if (exit->insn_len == 0 && kinds[exit->kind].needs_insn) {
+        enum exit_action action = insn_complete(vcpu, exit);
+        if (action != EXIT_ADVANCE)
+            return action;
+    }
+    enum exit_action action = kinds[exit->kind].handler(vcpu, exit);
+    if (action == EXIT_ADVANCE)
         finish_insn(vcpu, exit->insn_len);
+    return action;
+}
+
+void exit_handle(struct vcpu *vcpu, struct vexit *exit)
+{
+    decide(vcpu, exit);
+}
+
+enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit)
+{
+    return decide(vcpu, exit);
 }

@@ -152,9 +152,11 @@ static void set_accessed_dirty(struct walk *walk, unsigned leaf, unsigned top)
     }
 }
 
+/* With GWALK_LOOK rights don't matter and nothing is written. */
 static struct gwalk_result walk_tables(struct walk *walk)
 {
     const struct vcpu_hooks *hooks = &walk->vcpu->hooks;
+    bool look = walk->access & GWALK_LOOK;
     unsigned top = walk->level;
     walk->rights = PTE_RW | PTE_US;
     for (;; walk->level--) {
@@ -178,39 +180,72 @@ static struct gwalk_result walk_tables(struct walk *walk)
             walk->table = entry_address(walk, entry);
             continue;
         }
-        if (!access_allowed(walk))
+        if (!look && !access_allowed(walk))
             return walk_fault(walk, PF_PRESENT);
         gpa_t base = entry_address(walk, entry) & ~(BIT64(shift) - 1);
-        set_accessed_dirty(walk, walk->level, top);
+        if (!look)
+            set_accessed_dirty(walk, walk->level, top);
         return (struct gwalk_result){.gpa = base | (walk->linear & (BIT64(shift) - 1))};
     }
 }
 
+/* False without paging. */
+static bool walk_begin(struct walk *walk)
+{
+    struct vcpu *vcpu = walk->vcpu;
+    const struct backend *backend = vcpu->backend;
+    walk->cr0 = backend->reg_get(vcpu, VREG_CR0);
+    if (!(walk->cr0 & X86_CR0_PG))
+        return false;
+    walk->cr4 = backend->reg_get(vcpu, VREG_CR4) & CR4_PAGING;
+    walk->efer = backend->reg_get(vcpu, VREG_EFER);
+    walk->entry_size = 8;
+    uint64_t cr3 = backend->reg_get(vcpu, VREG_CR3);
+    if (walk->efer & X86_EFER_LMA) {
+        walk->level = (walk->cr4 & CR4_LA57) ? 5 : 4;
+        walk->table = cr3 & vcpu->facts->physical_address_mask & ~(uint64_t)(PAGE_SIZE - 1);
+        return true;
+    }
+    walk->linear = (uint32_t)walk->linear;
+    if (walk->cr4 & X86_CR4_PAE) {
+        walk->level = 3;
+        walk->table = cr3 & 0xffffffe0;
+    } else {
+        walk->level = 2;
+        walk->entry_size = 4;
+        walk->table = cr3 & 0xfffff000;
+    }
+    return true;
+}
+
 struct gwalk_result gwalk(struct vcpu *vcpu, gva_t linear, unsigned access)
 {
-    const struct backend *backend = vcpu->backend;
-    struct walk walk = {.vcpu = vcpu, .linear = linear, .access = access, .entry_size = 8};
-    walk.cr0 = backend->reg_get(vcpu, VREG_CR0);
-    if (!(walk.cr0 & X86_CR0_PG))
+    struct walk walk = {.vcpu = vcpu, .linear = linear, .access = access};
+    if (!walk_begin(&walk))
         return (struct gwalk_result){.gpa = (uint32_t)linear};
-    walk.cr4 = backend->reg_get(vcpu, VREG_CR4) & CR4_PAGING;
-    walk.efer = backend->reg_get(vcpu, VREG_EFER);
-    uint64_t cr3 = backend->reg_get(vcpu, VREG_CR3);
-    if (walk.efer & X86_EFER_LMA) {
-        walk.level = (walk.cr4 & CR4_LA57) ? 5 : 4;
-        walk.table = cr3 & vcpu->facts->physical_address_mask & ~(uint64_t)(PAGE_SIZE - 1);
-        return walk_tables(&walk);
-    }
-    walk.linear = (uint32_t)linear;
-    if (walk.cr4 & X86_CR4_PAE) {
-        walk.level = 3;
-        walk.table = cr3 & 0xffffffe0;
-    } else {
-        walk.level = 2;
-        walk.entry_size = 4;
-        walk.table = cr3 & 0xfffff000;
-    }
     return walk_tables(&walk);
+}
+
+void gwalk_look(struct vcpu *vcpu, gva_t linear, struct vdebug_walk *out)
+{
+    struct walk walk = {.vcpu = vcpu, .linear = linear, .access = GWALK_LOOK};
+    *out = (struct vdebug_walk){.mapped = true, .gpa = (uint32_t)linear};
+    if (!walk_begin(&walk))
+        return;
+    unsigned top = walk.level;
+    struct gwalk_result result = walk_tables(&walk);
+    out->mapped = result.status == GVA_OK;
+    out->gpa = result.status == GVA_OK ? result.gpa : 0;
+    out->page_bytes = out->mapped ? BIT64(level_shift(&walk, walk.level)) : 0;
+    /* An entry that couldn't be read has no place in the list. */
+    unsigned last = walk.level + (result.status == GVA_NOT_RAM);
+    for (unsigned level = top; level >= last && level > 0; level--) {
+        gpa_t gpa = walk.entry_gpa[level - 1];
+        unsigned index = (unsigned)(walk.linear >> level_shift(&walk, level)) &
+                         (is_32bit_format(&walk) ? 0x3ff : 0x1ff);
+        out->entry[out->count++] = (struct vdebug_walk_entry){level, gpa - index * walk.entry_size,
+                                                              index, walk.entry[level - 1]};
+    }
 }
 
 /* --- Copies ----------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ exit_handler cr_clts_exit, cr_lmsw_exit, cr_xsetbv_exit, cr_debug_exit;
 exit_handler pio_exit;         /* pio.c */
 exit_handler task_switch_exit; /* task.c */
 exit_handler event_exception;  /* event.c: an intercepted exception */
+exit_handler debug_step_exit;  /* debug_step.c */
 
 /* Fills vcpu->cpuid from the facts: at reset. */
 void cpuid_build(struct vcpu *vcpu);
@@ -31,12 +32,32 @@ bool cr_pdptes_valid(struct vcpu *vcpu, uint64_t cr3);
 /* Power-on values of the MSRs kept in struct vcpu. */
 void msr_reset(struct vcpu *vcpu);
 
+/* Queues a #DB with these bits in the guest's DR6. */
+enum exit_action inject_debug(struct vcpu *vcpu, uint64_t causes);
+
 /* Queues the event whose delivery the exit broke off, so that it enters again. */
 void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted);
 
 /* The state that goes with a finished instruction: interrupt shadow, RF, single step. RIP moves by
  * length bytes, wrapped as the code segment asks. */
 void exit_finish_insn(struct vcpu *vcpu, unsigned length);
+
+/* --- debug.c, debug_point.c, debug_step.c: the run loop's and the exits' side of virt/debug.h --
+ */
+
+/* At power-on: the points stay, the guest's debug registers don't. */
+void debug_reset(struct vcpu *vcpu);
+/* Stops the guest if that is due, for as long as the debugger likes. While vcpu->debugging. */
+void debug_attend(struct vcpu *vcpu);
+/* Shows the guest's end to a debugger that is attached. */
+void debug_guest_ended(struct vcpu *vcpu);
+/* Whether a step keeps interrupts and NMIs from the guest. */
+bool debug_holds_events(const struct vcpu *vcpu);
+/* One entry and exit of a step. */
+void debug_step_round(struct vcpu *vcpu);
+/* While debug.engaged: true when an exception was the debugger's alone. What of a #DB is the
+ * guest's stays in exit->exception_address. */
+bool debug_exception(struct vcpu *vcpu, struct vexit *exit);
 
 /* The history entry of the current exit, for a handler that knows a better detail. */
 static inline void history_detail(struct vcpu *vcpu, uint64_t detail)

@@ -8,7 +8,7 @@
 
 #include "lib/assert.h"
 
-_Static_assert(offsetof(struct vcpu, window_wanted[1]) < offsetof(struct vcpu, attention) + 8,
+_Static_assert(offsetof(struct vcpu, debugging) < offsetof(struct vcpu, attention) + 8,
                "every flag lies inside the word that the loop tests");
 
 static vtime_t run_now(const struct vcpu *vcpu)
@@ -62,9 +62,9 @@ static void run_advance_if_due(struct vcpu *vcpu)
 
 static void run_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
 {
-    if (vcpu->window_wanted[window] == wanted)
+    if ((vcpu->windows_wanted >> window & 1) == wanted)
         return;
-    vcpu->window_wanted[window] = wanted;
+    vcpu->windows_wanted ^= 1u << window;
     vcpu->backend->want_window(vcpu, window, wanted);
 }
 
@@ -96,15 +96,18 @@ static void run_inject_irq(struct vcpu *vcpu)
 }
 
 /* What the next entry delivers: an event already queued, else an NMI, else an interrupt. What has
- * to wait gets a window. */
+ * to wait gets a window, unless a debugger's step holds it off. */
 static void run_choose_event(struct vcpu *vcpu)
 {
-    run_inject_nmi(vcpu);
-    run_inject_irq(vcpu);
+    bool held_off = vcpu->debugging && debug_holds_events(vcpu);
+    if (!held_off) {
+        run_inject_nmi(vcpu);
+        run_inject_irq(vcpu);
+    }
     if (vcpu->inject.type != VEVENT_NONE)
         vcpu->halted = false; /* every event ends HLT */
-    run_want_window(vcpu, VWINDOW_NMI, vcpu->nmi_pending);
-    run_want_window(vcpu, VWINDOW_IRQ, vcpu->irq_high || vcpu->irq_held);
+    run_want_window(vcpu, VWINDOW_NMI, !held_off && vcpu->nmi_pending);
+    run_want_window(vcpu, VWINDOW_IRQ, !held_off && (vcpu->irq_high || vcpu->irq_held));
 }
 
 static void run_look_at_devices(struct vcpu *vcpu)
@@ -137,18 +140,26 @@ static void run_sleep(struct vcpu *vcpu)
     vcpu->hooks.host_events(vcpu->hooks.ctx);
 }
 
-/* All that lies between two entries. False when the guest has stopped. */
+/* All that lies between two entries. False when the guest has stopped. A debugger's single step has
+ * its entries in here. */
 static bool run_attend(struct vcpu *vcpu)
 {
     for (;;) {
+        if (vcpu->debugging && !vcpu->stopped)
+            debug_attend(vcpu);
         if (vcpu->devices_touched)
             run_look_at_devices(vcpu);
-        if (vcpu->stopped)
+        if (vcpu->stopped) {
+            debug_guest_ended(vcpu);
             return false;
+        }
         run_choose_event(vcpu);
-        if (!vcpu->halted)
+        if (vcpu->halted)
+            run_sleep(vcpu);
+        else if (vcpu->debugging)
+            debug_step_round(vcpu);
+        else
             return true;
-        run_sleep(vcpu);
     }
 }
 

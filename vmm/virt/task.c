@@ -206,7 +206,7 @@ static void load_registers(struct task_switch *task, const struct tss_layout *la
     uint64_t cr0 = backend->reg_get(vcpu, VREG_CR0);
     if (!(cr0 & X86_CR0_TS))
         backend->reg_set(vcpu, VREG_CR0, cr0 | X86_CR0_TS);
-    backend->reg_set(vcpu, VREG_DR7, backend->reg_get(vcpu, VREG_DR7) & ~DR7_LOCAL);
+    vdebug_set_dr(vcpu, VREG_DR7, vdebug_dr(vcpu, VREG_DR7) & ~DR7_LOCAL);
     vcpu->int_shadow = 0;
 }
 
@@ -283,8 +283,8 @@ static bool enter_new(struct task_switch *task, const struct vevent *event, stru
     if (task->source == VTASK_GATE)
         task->vcpu->inject.type = VEVENT_NONE;
     if (tss[TSS_TRAP] & 1) {
-        uint64_t dr6 = task->vcpu->backend->reg_get(task->vcpu, VREG_DR6);
-        task->vcpu->backend->reg_set(task->vcpu, VREG_DR6, dr6 | DR6_BT);
+        uint64_t dr6 = vdebug_dr(task->vcpu, VREG_DR6);
+        vdebug_set_dr(task->vcpu, VREG_DR6, dr6 | DR6_BT);
         task->action = inject_exception(task->vcpu, X86_DB);
     }
     return true;

@@ -28,14 +28,13 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->nested_faults = 0;
     vcpu->cr8 = 0;
     vcpu->int_shadow = 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(vcpu->window_wanted); i++) {
-        vcpu->window_wanted[i] = false;
-        vcpu->backend->want_window(vcpu, (enum vwindow)i, false);
-    }
+    vcpu->backend->want_window(vcpu, VWINDOW_IRQ, false);
+    vcpu->backend->want_window(vcpu, VWINDOW_NMI, false);
     vcpu->backend->vcpu_reset(vcpu);
     for (unsigned reg = VREG_DR0; reg <= VREG_DR3; reg++)
         vcpu->backend->reg_set(vcpu, (enum vreg)reg, 0);
     vcpu->backend->reg_set(vcpu, VREG_DR6, X86_DR6_RESERVED);
+    debug_reset(vcpu);
     vcpu->xcr0 = X86_XCR0_X87;
     if (vcpu->facts->xcr0_allowed)
         vcpu->facts->xsetbv(vcpu->xcr0);

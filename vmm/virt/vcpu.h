@@ -7,8 +7,7 @@
 #define VIRT_VCPU_H
 
 #include "lib/clock.h"
-#include "virt/backend.h"
-#include "virt/vexit.h"
+#include "virt/debug.h"
 
 /* Indices as the instruction encoding numbers them. */
 enum vgpr {
@@ -80,6 +79,7 @@ struct vcpu_hooks {
     vtime_t (*next_deadline)(void *ctx); /* the nearest of all devices */
     void (*host_events)(void *ctx);      /* after a host interrupt: move bytes of the consoles */
     enum vm_stop (*stop_request)(void *ctx); /* VM_RUNNING unless a device asked for a stop */
+    void (*debug_stopped)(void *ctx); /* the guest stands still until this returns: debug.h */
 };
 
 /* The host, seen from the run loop. */
@@ -150,11 +150,12 @@ struct vcpu {
             bool irq_high; /* the PIC's INT pin */
             bool nmi_pending;
             bool halted;
-            bool devices_touched;  /* deadlines and stop requests may have changed: the machine
-                                      says so where it can happen, the run loop then asks */
-            bool irq_held;         /* held_vector was acknowledged, but an exception went first */
-            bool stopped;          /* stop != VM_RUNNING */
-            bool window_wanted[2]; /* by enum vwindow: what want_window() was last told */
+            bool devices_touched;   /* deadlines and stop requests may have changed: the machine
+                                       says so where it can happen, the run loop then asks */
+            bool irq_held;          /* held_vector was acknowledged, but an exception went first */
+            bool stopped;           /* stop != VM_RUNNING */
+            uint8_t windows_wanted; /* bit n: what want_window() was last told of enum vwindow n */
+            bool debugging;         /* a debugger's stop or step is due */
         };
         uint64_t attention;
     };
@@ -181,6 +182,7 @@ struct vcpu {
     uint64_t exit_count[VEXIT_KIND_COUNT];
     uint32_t history_next;
     struct vcpu_history_entry history[VCPU_HISTORY];
+    struct vdebug debug;
     struct insn_hint insn_hint[8];
     gva_t insn_mismatch; /* insn.c: RIP + 1 where the bytes weren't what the exit said; 0: none */
 

@@ -37,6 +37,8 @@ enum exit_action {
 
 /* Decides about one exit and moves RIP where that is due. */
 void exit_handle(struct vcpu *vcpu, struct vexit *exit);
+/* The same for who wants to know what became of the instruction. */
+enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit);
 const char *vexit_kind_name(enum vexit_kind kind);
 
 /* Queue an exception for the next entry and give EXIT_INJECT; joins with an event whose delivery
@@ -61,6 +63,7 @@ void msr_open_passthrough(struct vcpu *vcpu);
 #define GWALK_WRITE 1u
 #define GWALK_USER  2u /* the access is made at CPL 3 */
 #define GWALK_FETCH 4u
+#define GWALK_LOOK  8u /* for a person: rights don't matter, accessed and dirty bits stay */
 
 enum gva_status {
     GVA_OK,
@@ -77,6 +80,8 @@ struct gwalk_result {
 /* Translates a linear address in the guest's current mode (no paging, 32-bit, PAE, 4-level,
  * 5-level). Sets accessed and dirty bits as the CPU does. access: GWALK_*. */
 struct gwalk_result gwalk(struct vcpu *vcpu, gva_t linear, unsigned access);
+/* The same with GWALK_LOOK, with its steps; the address is canonical. */
+void gwalk_look(struct vcpu *vcpu, gva_t linear, struct vdebug_walk *out);
 /* Copy through gwalk; len is 1 to PAGE_SIZE. All or nothing: both pages are translated before a
  * byte moves. GVA_FAULT: the #PF (or #GP for an address that isn't canonical) is in vcpu->inject
  * already, return EXIT_INJECT. GVA_NOT_RAM: nothing is queued, the caller decides. */

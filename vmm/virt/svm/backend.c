@@ -125,4 +125,5 @@ const struct backend svm_backend = {
     .flush = svm_flush,
     .dump = svm_dump,
     .msr_open = svm_msr_open,
+    .debug = svm_debug,
 };

@@ -6,8 +6,14 @@
 #include "lib/mem.h"
 
 #define VECTOR_DB 1
+#define VECTOR_BP 3
 #define VECTOR_AC 17
 #define VECTOR_MC 18
+
+/* #DB and #AC can loop inside the CPU's own delivery for ever; #MC is the host's. */
+#define EXCEPTIONS_ALWAYS (BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC))
+/* Vectors that an exception has: not 2, 9, 15 and 20. */
+#define EXCEPTIONS_ALL 0x2F7DFBu
 
 #define MSRPM_FRAMES 2u
 #define IOPM_FRAMES  3u
@@ -22,8 +28,7 @@
 static void write_intercepts(struct vmcb_control *control)
 {
     control->intercept_cr = INTERCEPT_CR_WRITE(0) | INTERCEPT_CR_WRITE(4);
-    /* #DB and #AC can loop inside the CPU's own delivery for ever; #MC is the host's. */
-    control->intercept_exceptions = BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC);
+    control->intercept_exceptions = EXCEPTIONS_ALWAYS;
     control->intercept_3 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
                            INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
                            INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE |
@@ -78,6 +83,18 @@ void svm_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
     uint32_t bit = range * MSR_RANGE * 2 + (msr - base[range]) * 2;
     state->msrpm[bit / 8] &= (uint8_t) ~((writes ? 3u : 1u) << bit % 8);
     svm_dirty(state, CLEAN_PERMISSION);
+}
+
+/* There is no trap flag of the hypervisor's own here: debug_step.c has RFLAGS.TF. */
+bool svm_debug(struct vcpu *vcpu, const struct vdebug_controls *controls)
+{
+    struct vmcb_control *control = &svm_state(vcpu)->vmcb->control;
+    control->intercept_dr = controls->registers ? UINT32_MAX : 0;
+    control->intercept_exceptions = controls->exceptions    ? EXCEPTIONS_ALL
+                                    : controls->breakpoints ? EXCEPTIONS_ALWAYS | BIT(VECTOR_BP)
+                                                            : EXCEPTIONS_ALWAYS;
+    svm_dirty(svm_state(vcpu), CLEAN_INTERCEPTS);
+    return !controls->trap;
 }
 
 /* APM "Processor Initialization State". VMLOAD brings the MSRs of the system calls. All of the VMCB

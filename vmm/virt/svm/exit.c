@@ -6,8 +6,11 @@
 #define VECTOR_DB 1
 #define VECTOR_BP 3
 #define VECTOR_OF 4
+#define VECTOR_PF 14
 #define VECTOR_MF 16
-#define VECTOR_AC 17
+
+/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP */
+#define HAS_ERROR_CODE 0x227D00u
 
 #define DR6_CAUSES (BIT64(0) | BIT64(1) | BIT64(2) | BIT64(3) | BIT64(13) | BIT64(14) | BIT64(15))
 
@@ -41,7 +44,8 @@ static void unpark(struct svm_vcpu *state)
 
 /*
  * APM "Event Injection". A software interrupt whose delivery was broken off isn't injected: RIP
- * still points at its instruction, which runs again.
+ * still points at its instruction, which runs again. So does an INT3 or INTO unless it was
+ * intercepted: only then is the length known.
  */
 static uint64_t event_word(const struct vevent *event)
 {
@@ -49,9 +53,10 @@ static uint64_t event_word(const struct vevent *event)
         [VEVENT_IRQ] = EVENT_TYPE_INTR,
         [VEVENT_NMI] = EVENT_TYPE_NMI,
         [VEVENT_EXCEPTION] = EVENT_TYPE_EXCEPTION,
+        [VEVENT_SW_EXCEPTION] = EVENT_TYPE_EXCEPTION,
         [VEVENT_PRIV_SW_EXCEPTION] = EVENT_TYPE_EXCEPTION,
     };
-    if (event->type == VEVENT_SW_INT || event->type == VEVENT_SW_EXCEPTION)
+    if (event->type == VEVENT_SW_INT || (event->type == VEVENT_SW_EXCEPTION && !event->insn_len))
         return 0;
     uint64_t word = EVENT_VALID | event->vector | (uint64_t)type[event->type] << EVENT_TYPE_SHIFT;
     if (event->has_error)
@@ -64,9 +69,23 @@ static void take_pending_db(struct vcpu *vcpu, struct svm_vcpu *state)
 {
     if (!state->pending_db || vcpu->inject.type != VEVENT_NONE)
         return;
-    svm_reg_set(vcpu, VREG_DR6, state->vmcb->save.dr6 | state->pending_db);
+    if (vcpu->debug.owns_registers)
+        vcpu->debug.guest_register[VREG_DR6 - VREG_DR0] |= state->pending_db;
+    else
+        svm_reg_set(vcpu, VREG_DR6, state->vmcb->save.dr6 | state->pending_db);
     state->pending_db = 0;
     vcpu->inject = (struct vevent){.type = VEVENT_EXCEPTION, .vector = VECTOR_DB};
+}
+
+/* What INT3 and INTO push is the address behind them; the CPU takes it from RIP or, with next-RIP
+ * save, from there. */
+static void step_over_trap(struct vcpu *vcpu, struct svm_vcpu *state)
+{
+    if (vcpu->inject.type != VEVENT_SW_EXCEPTION || !vcpu->inject.insn_len)
+        return;
+    state->injected_len = vcpu->inject.insn_len;
+    vcpu->rip += vcpu->inject.insn_len;
+    state->vmcb->control.next_rip = vcpu->rip;
 }
 
 static void take_flush(struct svm_vcpu *state)
@@ -96,8 +115,10 @@ static __attribute__((noinline)) void write_changes(struct vcpu *vcpu, struct sv
     take_pending_db(vcpu, state);
     svm_nmi_before_entry(vcpu);
     control->event_inj = 0;
+    state->injected_len = 0;
     if (vcpu->inject.type != VEVENT_NONE) {
         control->event_inj = event_word(&vcpu->inject);
+        step_over_trap(vcpu, state);
         if (vcpu->inject.type == VEVENT_NMI)
             svm_nmi_injected(state);
         vcpu->inject.type = VEVENT_NONE;
@@ -136,8 +157,9 @@ static inline void read_hot_state(struct vcpu *vcpu, const struct vmcb *vmcb)
 
 /* The event whose delivery an exit broke off. APM "EXITINTINFO Pseudo-Code"; under an outer
  * hypervisor any exit may carry one that was to be injected. */
-static void decode_interrupted(struct vexit *exit, uint64_t info)
+static void decode_interrupted(struct vcpu *vcpu, struct vexit *exit, uint64_t info)
 {
+    struct svm_vcpu *state = svm_state(vcpu);
     static const uint8_t type[8] = {
         [EVENT_TYPE_INTR] = VEVENT_IRQ,
         [EVENT_TYPE_NMI] = VEVENT_NMI,
@@ -151,21 +173,40 @@ static void decode_interrupted(struct vexit *exit, uint64_t info)
         .error = info & EVENT_ERROR_VALID ? (uint32_t)(info >> EVENT_ERROR_SHIFT) : 0,
     };
     bool software = exit->interrupted.vector == VECTOR_BP || exit->interrupted.vector == VECTOR_OF;
-    if (exit->interrupted.type == VEVENT_EXCEPTION && software)
+    if (exit->interrupted.type == VEVENT_EXCEPTION && software) {
         exit->interrupted.type = VEVENT_SW_EXCEPTION;
+        exit->interrupted.insn_len = state->injected_len;
+        vcpu->rip -= state->injected_len;
+    }
 }
 
 static void decode_exception(struct vexit *exit, const struct vmcb *vmcb, uint8_t vector)
 {
     exit->kind = VEXIT_EXCEPTION;
     exit->exception = (struct vevent){.type = VEVENT_EXCEPTION, .vector = vector};
-    if (vector == VECTOR_DB) {
-        /* DR6 holds the causes already, as the handler is to find them. */
+    /* DR6 holds the causes already, as the handler is to find them. */
+    if (vector == VECTOR_DB)
         exit->exception_address = vmcb->save.dr6 & DR6_CAUSES;
-    } else if (vector == VECTOR_AC) {
+    else if (vector == VECTOR_PF)
+        exit->exception_address = vmcb->control.exit_info_2;
+    else if (vector == VECTOR_BP || vector == VECTOR_OF)
+        exit->exception.type = VEVENT_SW_EXCEPTION;
+    if (HAS_ERROR_CODE & BIT(vector)) {
         exit->exception.has_error = true;
         exit->exception.error = (uint32_t)vmcb->control.exit_info_1;
     }
+}
+
+/* With decode assists the register is told; the bytes tell it otherwise. */
+static void decode_dr(struct vexit *exit, const struct vmcb *vmcb, uint64_t code)
+{
+    exit->kind = VEXIT_DR_ACCESS;
+    exit->dr.write = code >= EXIT_DR_WRITE;
+    exit->dr.dr = code & 15;
+    exit->dr.gpr = vmcb->control.exit_info_1 & 15;
+    exit->raw_qualification = vmcb->control.exit_info_1;
+    if (!svm_caps.decode_assists)
+        exit->insn_len = 0;
 }
 
 /* APM "IOIO Intercept Information". */
@@ -255,7 +296,9 @@ static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
         decode_npf(exit, vmcb);
     } else if (code < EXIT_CR_WRITE + 16) {
         decode_cr(exit, vmcb, code >= EXIT_CR_WRITE, code & 15);
-    } else if (code >= EXIT_EXCEPTION && code < EXIT_EXCEPTION + 32) {
+    } else if (code < EXIT_EXCEPTION) {
+        decode_dr(exit, vmcb, code);
+    } else if (code < EXIT_EXCEPTION + 32) {
         decode_exception(exit, vmcb, (uint8_t)(code - EXIT_EXCEPTION));
     } else if (code == EXIT_FERR_FREEZE) {
         /* CR0.NE is clear and a PC's IRQ 13 would come: the exception instead, as VT-x does it. */
@@ -279,7 +322,7 @@ static inline void decode(struct vcpu *vcpu, struct vexit *exit, const struct vm
     exit->interrupted.type = VEVENT_NONE;
     exit->insn_len = svm_caps.nrip_save ? insn_len(vmcb, vcpu->rip) : 0;
     if (vmcb->control.exit_int_info & EVENT_VALID)
-        decode_interrupted(exit, vmcb->control.exit_int_info);
+        decode_interrupted(vcpu, exit, vmcb->control.exit_int_info);
     if (code == EXIT_IOIO)
         decode_io(exit, vmcb, vcpu->rip);
     else if (code == EXIT_MSR)

@@ -111,6 +111,8 @@
 enum svm_exit_code {
     EXIT_CR_READ = 0x00,
     EXIT_CR_WRITE = 0x10,
+    EXIT_DR_READ = 0x20,
+    EXIT_DR_WRITE = 0x30,
     EXIT_EXCEPTION = 0x40,
     EXIT_INTR = 0x60,
     EXIT_NMI = 0x61,

@@ -12,6 +12,8 @@
 
 #define CR4_READ_INTERCEPT INTERCEPT_CR_READ(4)
 
+#define DR7_GD BIT64(13)
+
 /* Registers that are a VMCB field and nothing more, and the clean group of each. The ones that
  * VMLOAD and VMSAVE move (CLEAN_NONE) are in the VMCB only while the guest is parked. */
 #define CLEAN_NONE 0u
@@ -43,6 +45,9 @@ static const struct field plain_field[VREG_COUNT] = {
     [VREG_SYSENTER_CS] = SAVE(sysenter_cs, CLEAN_NONE),
     [VREG_SYSENTER_ESP] = SAVE(sysenter_esp, CLEAN_NONE),
     [VREG_SYSENTER_EIP] = SAVE(sysenter_eip, CLEAN_NONE),
+    [VREG_STAR] = SAVE(star, CLEAN_NONE),
+    [VREG_LSTAR] = SAVE(lstar, CLEAN_NONE),
+    [VREG_CSTAR] = SAVE(cstar, CLEAN_NONE),
 };
 
 static uint64_t *field_of(struct vcpu *vcpu, enum vreg reg)
@@ -122,6 +127,16 @@ static void set_cr4(struct vcpu *vcpu, uint64_t value)
     svm_flush(vcpu);
 }
 
+/*
+ * VMRUN loads DR7 from the VMCB. QEMU's TCG does that, too, but arms breakpoints by MOV DR7 alone;
+ * so that is done as well, without GD, which would meet the VMM's own MOV DR. On a CPU these are
+ * armed in the host until its next exit, on TCG for longer: hw/idt.c ignores what they hit.
+ */
+static void arm_breakpoints(uint64_t dr7)
+{
+    write_dr7(dr7 & ~DR7_GD);
+}
+
 static void set_plain(struct vcpu *vcpu, enum vreg reg, uint64_t value)
 {
     uint64_t *field = field_of(vcpu, reg);
@@ -168,6 +183,10 @@ void svm_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
         break;
     case VREG_DR0 ... VREG_DR3:
         write_dr(reg - VREG_DR0, value);
+        break;
+    case VREG_DR7:
+        set_plain(vcpu, reg, value);
+        arm_breakpoints(value);
         break;
     default:
         set_plain(vcpu, reg, value);

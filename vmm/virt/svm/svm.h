@@ -40,7 +40,8 @@ struct svm_vcpu {
     bool nmi_wanted, nmi_blocked;
     bool iret_seen; /* the IRET at iret_rip is about to end the blocking */
     uint64_t iret_rip;
-    bool stepping; /* RFLAGS.TF is ours; the guest's own and its DR6: */
+    uint8_t injected_len; /* of the INT3 or INTO whose exception the last entry injected */
+    bool stepping;        /* RFLAGS.TF is ours; the guest's own and its DR6: */
     uint64_t step_tf, step_dr6;
 };
 
@@ -93,6 +94,7 @@ extern hpa_t svm_host_vmcb; /* what VMSAVE keeps of the host's own state */
 bool svm_vcpu_init(struct vcpu *vcpu, struct frame_source *frames);
 void svm_vcpu_reset(struct vcpu *vcpu);
 void svm_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes);
+bool svm_debug(struct vcpu *vcpu, const struct vdebug_controls *controls);
 
 /* --- state.c: guest registers ----------------------------------------------------------------- */
 

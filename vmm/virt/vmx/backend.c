@@ -105,10 +105,14 @@ static void vmx_set_deadline(struct vcpu *vcpu, uint64_t tsc)
     vmx_state(vcpu)->trust = 0;
 }
 
-/* The CPU loads all of the host's state at each exit. */
+/* The CPU loads all of the host's state at each exit. Short exits leave RSP where it is, unless a
+ * handler has changed it. */
 static void vmx_park(struct vcpu *vcpu)
 {
-    (void)vcpu;
+    struct vmx_vcpu *state = vmx_state(vcpu);
+    if (vcpu->gpr[VGPR_RSP] == state->loaded_rsp)
+        state->loaded_rsp = vcpu->gpr[VGPR_RSP] = vmread(VMCS_GUEST_RSP);
+    state->trust = 0;
 }
 
 const struct backend vmx_backend = {
@@ -131,4 +135,5 @@ const struct backend vmx_backend = {
     .flush = vmx_flush,
     .dump = vmx_dump,
     .msr_open = vmx_msr_open,
+    .debug = vmx_debug,
 };

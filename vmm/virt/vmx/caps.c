@@ -55,6 +55,11 @@ static const struct control_word entry_word = {
     .required = ENT_LOAD_DEBUG | ENT_LOAD_EFER | ENT_LOAD_PAT,
 };
 
+static bool cpu_control_exists(bool true_ctls, uint32_t bit)
+{
+    return rdmsr(true_ctls ? cpu_word.true_msr : cpu_word.msr) >> 32 & bit;
+}
+
 static const char *settle_controls(struct vmx_caps *caps, bool true_ctls)
 {
     if (!settle(&pin_word, true_ctls, &caps->pin))
@@ -104,6 +109,7 @@ const char *vmx_caps_read(struct vmx_caps *caps)
         caps->exit &= ~EXI_SAVE_TIMER;
     caps->timer_saved = caps->exit & EXI_SAVE_TIMER;
     caps->virtual_nmis = caps->pin & PIN_VIRTUAL_NMIS;
+    caps->monitor_trap = cpu_control_exists(basic & VMX_BASIC_TRUE_CTLS, CPU_MONITOR_TRAP);
     caps->wbinvd = caps->cpu2 & CPU2_WBINVD;
     caps->rdtscp = caps->cpu2 & CPU2_RDTSCP;
     caps->invpcid = caps->cpu2 & CPU2_INVPCID;

@@ -9,8 +9,12 @@
 #define GUEST_VPID 1u /* 0 is the host's */
 
 #define VECTOR_DB 1
+#define VECTOR_BP 3
 #define VECTOR_AC 17
 #define VECTOR_MC 18
+
+/* #DB and #AC can loop inside the CPU's own delivery for ever; #MC is the host's. */
+#define EXCEPTIONS_ALWAYS (BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC))
 
 /* CR0 bits that the guest may change without an exit. */
 #define CR0_GUEST_OWNED                                                                            \
@@ -52,8 +56,7 @@ static void write_controls(struct vmx_vcpu *state)
     vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
     vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
     vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-    /* #DB and #AC can loop inside the CPU's own delivery for ever; #MC is the host's. */
-    vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
+    vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_ALWAYS);
     vmwrite(VMCS_PAGE_FAULT_ERROR_MASK, 0);
     vmwrite(VMCS_PAGE_FAULT_ERROR_MATCH, 0);
     vmwrite(VMCS_MSR_BITMAP, (hpa_t)state->msr_bitmap);
@@ -131,6 +134,22 @@ void vmx_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
     half[msr / 8] &= (uint8_t)~BIT(msr % 8);
     if (writes)
         half[MSR_BITMAP_WRITE_HALF + msr / 8] &= (uint8_t)~BIT(msr % 8);
+}
+
+bool vmx_debug(struct vcpu *vcpu, const struct vdebug_controls *controls)
+{
+    struct vmx_vcpu *state = vmx_state(vcpu);
+    uint32_t cpu = state->cpu_controls & ~(CPU_MOV_DR | CPU_MONITOR_TRAP);
+    if (controls->registers)
+        cpu |= CPU_MOV_DR;
+    if (controls->trap && vmx_caps.monitor_trap)
+        cpu |= CPU_MONITOR_TRAP;
+    state->cpu_controls = cpu;
+    vmwrite(VMCS_CPU_CONTROLS, cpu);
+    vmwrite(VMCS_EXCEPTION_BITMAP, controls->exceptions    ? UINT32_MAX
+                                   : controls->breakpoints ? EXCEPTIONS_ALWAYS | BIT(VECTOR_BP)
+                                                           : EXCEPTIONS_ALWAYS);
+    return vmx_caps.monitor_trap || !controls->trap;
 }
 
 /* The MSRs that the guest owns without an exit. */

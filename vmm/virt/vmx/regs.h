@@ -62,8 +62,10 @@
 #define CPU_CR8_LOAD         BIT(19)
 #define CPU_CR8_STORE        BIT(20)
 #define CPU_NMI_WINDOW       BIT(22)
+#define CPU_MOV_DR           BIT(23)
 #define CPU_UNCONDITIONAL_IO BIT(24)
 #define CPU_IO_BITMAPS       BIT(25)
+#define CPU_MONITOR_TRAP     BIT(27)
 #define CPU_MSR_BITMAPS      BIT(28)
 #define CPU_MONITOR          BIT(29)
 #define CPU_SECONDARY        BIT(31)
@@ -256,6 +258,7 @@ enum vmx_exit_reason {
     EXIT_REASON_ENTRY_GUEST_STATE = 33,
     EXIT_REASON_ENTRY_MSR_LOADING = 34,
     EXIT_REASON_MWAIT = 36,
+    EXIT_REASON_MONITOR_TRAP = 37,
     EXIT_REASON_MONITOR = 39,
     EXIT_REASON_PAUSE = 40,
     EXIT_REASON_ENTRY_MACHINE_CHECK = 41,

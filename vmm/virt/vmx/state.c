@@ -50,6 +50,8 @@ uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg)
         return read_dr(reg - VREG_DR0);
     case VREG_DR6:
         return read_dr6();
+    case VREG_STAR ... VREG_CSTAR: /* likewise */
+        return rdmsr(MSR_STAR + (reg - VREG_STAR));
     default:
         return plain_field[reg] ? vmread(plain_field[reg]) : 0;
     }
@@ -157,6 +159,9 @@ void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
         break;
     case VREG_DR6:
         write_dr6(value);
+        break;
+    case VREG_STAR ... VREG_CSTAR:
+        wrmsr(MSR_STAR + (reg - VREG_STAR), value);
         break;
     default:
         if (plain_field[reg])

@@ -12,7 +12,7 @@ struct vmx_caps {
     uint32_t revision_id;
     bool ins_outs_info;
     bool preemption_timer, timer_saved, virtual_nmis, vpid, wbinvd, rdtscp, invpcid, xsaves,
-        host_pat;
+        host_pat, monitor_trap;
     unsigned preemption_shift; /* the timer counts TSC ticks >> shift */
     uint64_t ept_cap;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -86,6 +86,7 @@ void vmx_exit_point(void);
 bool vmx_vcpu_init(struct vcpu *vcpu, struct frame_source *frames);
 void vmx_vcpu_reset(struct vcpu *vcpu);
 void vmx_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes);
+bool vmx_debug(struct vcpu *vcpu, const struct vdebug_controls *controls);
 
 /* --- state.c: guest registers -------------------------------------------------------------------
  */
