@@ -4,6 +4,7 @@
  */
 #include "debug/gdb_parts.h"
 
+#include "lib/bits.h"
 #include "lib/mem.h"
 
 #define SIGNAL_INT  2
@@ -126,11 +127,17 @@ void gdb_console(struct gdb *gdb, const uint8_t *text, uint32_t length)
 
 /* --- how it goes on --------------------------------------------------------------------------- */
 
+static void resume(struct gdb *gdb, enum vdebug_resume how)
+{
+    gdb->resumed = true;
+    vdebug_resume(gdb->vcpu, how);
+}
+
 static void let_go(struct gdb *gdb, enum vdebug_resume how)
 {
     gdb->awaited = true;
     gdb->broken = false;
-    vdebug_resume(gdb->vcpu, how);
+    resume(gdb, how);
 }
 
 /* The debugger has left. The guest is as if there had never been one. */
@@ -142,12 +149,11 @@ static void leave(struct gdb *gdb)
     gdb->awaited = false;
     gdb->in_range = false;
     gdb->physical = false;
-    gdb->extended = false;
     gdb->step_events = false;
     gdb->broken = false;
     gdb->vcpu->debug.attached = false;
     gdb_link_forget(&gdb->link);
-    vdebug_resume(gdb->vcpu, VDEBUG_CONTINUE);
+    resume(gdb, VDEBUG_CONTINUE);
 }
 
 static void go_on(struct gdb *gdb, enum vdebug_resume how)
@@ -282,10 +288,9 @@ static void thread_packet(struct gdb *gdb, struct gdb_text *text, bool with_lett
 void gdb_restart(struct gdb *gdb)
 {
     gdb->restarting = vdebug_stop(gdb->vcpu)->reason != VDEBUG_GUEST_ENDED;
-    if (gdb->restarting)
-        gdb->host.end(gdb->host.ctx, VM_STOP_RESET);
+    gdb->host.end(gdb->host.ctx, VM_STOP_RESET);
     gdb->vcpu->debug.stop_at_start = true;
-    vdebug_resume(gdb->vcpu, VDEBUG_CONTINUE);
+    resume(gdb, VDEBUG_CONTINUE);
 }
 
 static void detach(struct gdb *gdb)
@@ -304,7 +309,6 @@ static void answer(struct gdb *gdb)
         reply_stop(gdb);
         break;
     case '!':
-        gdb->extended = true;
         reply(gdb, "OK");
         break;
     case 'c':
@@ -375,9 +379,15 @@ static void answer(struct gdb *gdb)
 
 /* --- bytes and stops -------------------------------------------------------------------------- */
 
+/* A guest that is told to go on does so when hooks.debug_stopped() has returned. */
+static bool is_leaving(const struct gdb *gdb)
+{
+    return gdb->resumed && vdebug_stopped(gdb->vcpu);
+}
+
 bool gdb_wants(const struct gdb *gdb)
 {
-    return !gdb->held;
+    return !gdb->held && !is_leaving(gdb);
 }
 
 static void take_packet(struct gdb *gdb)
@@ -394,7 +404,7 @@ static void take_packet(struct gdb *gdb)
 
 void gdb_receive(struct gdb *gdb, uint8_t byte)
 {
-    if (gdb->held)
+    if (!gdb_wants(gdb))
         return;
     switch (gdb_link_receive(&gdb->link, byte)) {
     case GDB_EVENT_PACKET:
@@ -412,6 +422,9 @@ void gdb_receive(struct gdb *gdb, uint8_t byte)
 
 void gdb_guest_stopped(struct gdb *gdb)
 {
+    gdb->resumed = false;
+    if (vdebug_stop(gdb->vcpu)->reason == VDEBUG_STARTED)
+        gdb->vcpu->debug.stop_at_start = false;
     if (gdb->held) { /* whoever speaks knows of no guest that runs */
         gdb->held = false;
         gdb->awaited = false;
@@ -422,11 +435,11 @@ void gdb_guest_stopped(struct gdb *gdb)
     bool restarted = gdb->restarting;
     gdb->restarting = false;
     if (restarted && vdebug_stop(gdb->vcpu)->reason == VDEBUG_GUEST_ENDED)
-        vdebug_resume(gdb->vcpu, VDEBUG_CONTINUE);
+        resume(gdb, VDEBUG_CONTINUE);
     if (!gdb->awaited || restarted)
         return;
     if (steps_on(gdb)) {
-        vdebug_resume(gdb->vcpu, VDEBUG_STEP);
+        resume(gdb, VDEBUG_STEP);
         return;
     }
     if (has_powered_off(gdb)) {

@@ -28,7 +28,6 @@ struct gdb_host {
     bool (*monitor)(void *ctx, const char *line, struct byte_sink out);
 };
 
-/* How a packet is answered; see gdb.c. */
 struct gdb {
     struct gdb_link link;
     struct vcpu *vcpu;
@@ -36,13 +35,13 @@ struct gdb {
 
     bool attached;         /* a debugger is there */
     bool awaited;          /* it waits for the guest to stop */
+    bool resumed;          /* the guest shall go on */
     bool held;             /* a packet waits in link.in for the guest to stop */
     bool broken;           /* Ctrl-C, for a guest that is about to go on */
-    bool physical;         /* memory by guest physical address */
-    bool extended;         /* "extended-remote": a debugger outlives the guest's end */
-    bool swbreak, hwbreak; /* what the debugger understands in a stop's reason */
     bool restarting;       /* the guest's end is the debugger's doing */
+    bool physical;         /* memory by guest physical address */
     bool step_events;      /* interrupts are taken while stepping */
+    bool swbreak, hwbreak; /* what the debugger understands in a stop's reason */
     bool in_range;         /* step while RIP is in [range_begin, range_end) */
     uint64_t range_begin, range_end;
 };
@@ -50,10 +49,10 @@ struct gdb {
 void gdb_init(struct gdb *gdb, struct byte_sink line, struct vcpu *vcpu,
               const struct gdb_host *host);
 
-/* False while a packet is held: the next byte has to wait. */
+/* False while a packet is held, or the guest is about to go on: the next byte has to wait. */
 bool gdb_wants(const struct gdb *gdb);
 /* A byte of the line, at any time. A packet for a running guest stops it and is held; inside of
- * hooks.debug_stopped() it is answered at once. */
+ * hooks.debug_stopped() it is answered at once, and gdb->resumed says whether to return. */
 void gdb_receive(struct gdb *gdb, uint8_t byte);
 /* The guest has just stopped: at the start of hooks.debug_stopped(). May resume it. */
 void gdb_guest_stopped(struct gdb *gdb);

@@ -5,6 +5,8 @@
  */
 #include "debug/gdb_parts.h"
 
+#include "lib/bits.h"
+
 #define READ_MOST  (GDB_PACKET_BYTES / 2)
 #define WRITE_MOST GDB_PACKET_BYTES
 

@@ -18,7 +18,6 @@ static void supported(struct gdb *gdb, struct gdb_text *text)
 
     vdebug_clear(gdb->vcpu);
     gdb->physical = false;
-    gdb->extended = false;
     gdb->swbreak = false;
     gdb->hwbreak = false;
     while (gdb_text_left(text)) {

@@ -278,7 +278,7 @@ static bool set_control(struct vcpu *vcpu, enum vreg reg, uint64_t value)
     case VREG_FS_BASE:
     case VREG_GS_BASE:
     case VREG_KERNEL_GS_BASE:
-        if (!x86_is_canonical(value))
+        if (!x86_canonical(value))
             return false;
         break;
     case VREG_CR2:

@@ -5,6 +5,8 @@
  */
 #include "debug/gdb_parts.h"
 
+#include "lib/bits.h"
+
 /* A window of the document: what a reply has room for. */
 struct window {
     struct gdb_link *link;

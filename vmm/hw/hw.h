@@ -111,6 +111,7 @@ bool serial_get(uint8_t *byte);
 bool debug_line_open(void);
 extern const struct byte_sink debug_line_sink;
 bool debug_line_get(uint8_t *byte);
+bool debug_line_waits(void); /* debug_line_get() has one */
 /* Both lines. Moves bytes where interrupts didn't: call it after host interrupts and before
  * sleeping. */
 void serial_poll(void);

@@ -246,6 +246,11 @@ bool debug_line_get(uint8_t *byte)
     return ring_get(&com2.rx, byte);
 }
 
+bool debug_line_waits(void)
+{
+    return ring_count(&com2.rx) != 0;
+}
+
 void serial_send(void)
 {
     uart_send(&com1);
