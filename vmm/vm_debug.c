@@ -14,6 +14,8 @@
 #define POLLS_PER_SECOND  100u /* of a line whose interrupt isn't wired */
 #define POLLS_UNTIL_SHOWN 20u  /* a stop that is over by then isn't worth a line on the screen */
 
+#define AT_ONCE ((vtime_t)1) /* of guest time; at 0 the run loop has no deadline yet */
+
 /* --- the guest's FPU -------------------------------------------------------------------------- */
 
 #define XCR0_AVX BIT64(2)
@@ -156,7 +158,8 @@ static void show_stop(struct vm *vm)
                 "/dev/ttyS0\n");
     screen_set_status(vm->gdb.attached ? "stopped by the debugger" : "waiting for GDB on COM2");
     screen_sync();
-    vm->status_at = screen_present() ? 0 : VTIME_NEVER; /* shown anew when the guest goes on */
+    vm->status_at =
+        screen_present() ? AT_ONCE : VTIME_NEVER; /* shown anew when the guest goes on */
 }
 
 void vm_debug_stopped(void *ctx)
@@ -176,7 +179,7 @@ void vm_debug_stopped(void *ctx)
         vm_debug_input(vm);
     }
     if (debug_line_waits()) {
-        vm->debug_at = 0;
+        vm->debug_at = AT_ONCE;
         pc_host_deadline_changed(&vm->pc);
     }
 }
