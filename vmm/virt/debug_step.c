@@ -7,6 +7,7 @@
  * - every exception exits, so that none is delivered with TF in its frame;
  * - into a handler (an event being injected, INT n) and behind SYSCALL the CPU goes with TF clear:
  *   a breakpoint waits at the first instruction there;
+ * - the shadow behind STI is opened anew;
  * - PUSHF's image is put right; POPF and IRET bring the guest's own TF, and the trap comes all the
  *   same; SYSRET's TF is in R11.
  * The guest's own TF goes on working in either way.
@@ -20,7 +21,8 @@
 #include "emu/decode.h"
 #include "virt/x86.h"
 
-#define DR6_CAUSES 0xe00full
+#define DR6_CAUSES    0xe00full
+#define SHADOW_OF_STI 1u /* as both vendors have it */
 
 /* The instructions that save, load or lose TF. */
 enum debug_insn {
@@ -28,6 +30,7 @@ enum debug_insn {
     DEBUG_INT,
     DEBUG_PUSHF,
     DEBUG_LOADS_FLAGS,
+    DEBUG_STI,
     DEBUG_SYSCALL,
     DEBUG_SYSRET
 };
@@ -85,6 +88,8 @@ static enum debug_insn insn_at_rip(struct vcpu *vcpu, uint8_t *vector)
         return DEBUG_PUSHF;
     if (is_primary(&insn, 0x9d) || is_primary(&insn, 0xcf))
         return DEBUG_LOADS_FLAGS;
+    if (is_primary(&insn, 0xfb))
+        return DEBUG_STI;
     if (is_0f(&insn, 0x05))
         return DEBUG_SYSCALL;
     return is_0f(&insn, 0x07) ? DEBUG_SYSRET : DEBUG_PLAIN;
@@ -139,6 +144,7 @@ static void prepare(struct vcpu *vcpu)
         inject_debug(vcpu, pending);
     }
     step->guest_tf = vcpu->rflags & X86_RFLAGS_TF;
+    step->guest_if = vcpu->rflags & X86_RFLAGS_IF;
     step->rip = vcpu->rip;
     step->injected = vcpu->inject.type != VEVENT_NONE;
     step->insn = DEBUG_PLAIN;
@@ -200,6 +206,9 @@ static void take_flag_back(struct vcpu *vcpu)
         drop_pending_step(vcpu);
     if (!step->trapped && vcpu->rip == step->rip)
         vcpu->int_shadow = step->int_shadow;
+    if (step->trapped && step->insn == DEBUG_STI && !step->guest_if &&
+        (vcpu->rflags & X86_RFLAGS_IF))
+        vcpu->int_shadow = SHADOW_OF_STI; /* the trap's exit may have ended it */
 }
 
 static void look_at(struct vcpu *vcpu, const struct vexit *exit)
@@ -211,8 +220,12 @@ static void look_at(struct vcpu *vcpu, const struct vexit *exit)
     step->done = step->trapped;
     if (step->flag_set)
         take_flag_back(vcpu);
-    if (step->gate_set && exit->interrupted.type == VEVENT_NONE)
-        step->done = debug_linear_rip(vcpu) == step->gate || (step->injected && !exception);
+    if (exit->interrupted.type != VEVENT_NONE)
+        return;
+    if (step->injected && !exception) /* delivered, and something else came before its handler */
+        step->done = true;
+    else if (step->gate_set)
+        step->done = debug_linear_rip(vcpu) == step->gate;
 }
 
 /* --- a round ---------------------------------------------------------------------------------- */
@@ -242,7 +255,8 @@ void debug_step_round(struct vcpu *vcpu)
         look_at(vcpu, &exit);
     enum exit_action action = exit_decide(vcpu, &exit);
     step->flag_set = step->gate_set = step->trapped = false;
-    bool done = step->done || action == EXIT_ADVANCE || exit.kind == VEXIT_TASK_SWITCH;
+    bool switched = exit.kind == VEXIT_TASK_SWITCH && action == EXIT_RETRY;
+    bool done = step->done || action == EXIT_ADVANCE || switched;
     if (!done || vcpu->stopped)
         return;
     bool asked = step->kind == VDEBUG_STEP_ASKED;
