@@ -314,14 +314,6 @@ bool vm_monitor_serve(struct vm *vm)
     return go_on;
 }
 
-void vm_monitor_stopped(void *ctx)
-{
-    struct vm *vm = ctx;
-
-    while (!vm_monitor_serve(vm))
-        hw_sleep_until(vm_monitor_wakeup(vm));
-}
-
 uint64_t vm_monitor_wakeup(const struct vm *vm)
 {
     return min_u64(vm->mon.live_tsc, rdtsc() + hw_facts.tsc_hz / POLLS_PER_SECOND);

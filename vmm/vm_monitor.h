@@ -47,8 +47,6 @@ void vm_monitor_advance(struct vm *vm, vtime_t now);
  * on, vdebug_resume() was called. */
 bool vm_monitor_serve(struct vm *vm);
 uint64_t vm_monitor_wakeup(const struct vm *vm);
-/* A callback of the PC, whose ctx is the struct vm: a stop where nobody but the monitor debugs. */
-void vm_monitor_stopped(void *ctx);
 /* The guest starts, perhaps anew. */
 void vm_monitor_guest_starts(struct vm *vm);
 /* The guest has stopped for good, or for a reset: shows what it said last. */
