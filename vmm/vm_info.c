@@ -62,7 +62,7 @@ static void print_time(void *ctx, struct byte_sink out)
     vtime_t now = vm_guest_now(vm);
     ull ms = now / 1000000;
 
-    uint64_t tsc = vm_monitor_tsc(vm);
+    uint64_t tsc = vdebug_stopped(&vm->vcpu) ? vm->vcpu.debug.stopped_tsc : rdtsc();
 
     text_printf(out, "guest time %llu.%03llu s, TSC %llx, the host's %llx\n", ms / 1000, ms % 1000,
                 (ull)(tsc + vm->vcpu.backend->reg_get(&vm->vcpu, VREG_TSC_OFFSET)), (ull)rdtsc());

@@ -104,12 +104,7 @@ bool vm_monitor_keeps(struct vm *vm, uint8_t byte)
 
 static bool is_told(const struct vm *vm)
 {
-    return vdebug_stopped(&vm->vcpu) && vm->mon.stop_base == vm->vcpu.clock.tsc_base;
-}
-
-uint64_t vm_monitor_tsc(const struct vm *vm)
-{
-    return is_told(vm) ? vm->mon.stop_tsc : rdtsc();
+    return vdebug_stopped(&vm->vcpu) && vm->mon.told_tsc == vm->vcpu.debug.stopped_tsc;
 }
 
 static void resume(struct vm *vm)
@@ -281,8 +276,7 @@ static void tell_stop(struct vm *vm)
 {
     struct vm_monitor *mon = &vm->mon;
 
-    mon->stop_base = vm->vcpu.clock.tsc_base;
-    mon->stop_tsc = rdtsc();
+    mon->told_tsc = vm->vcpu.debug.stopped_tsc;
     if (!mon->open && monitor_owns_stop(&mon->monitor))
         open_monitor(vm);
     if (!mon->open)

@@ -65,10 +65,10 @@ static void stand_still(struct vcpu *vcpu)
     debug->stop = debug->next;
     debug->next = (struct vdebug_stop){.reason = VDEBUG_RUNNING};
     debug->how = VDEBUG_CONTINUE;
-    uint64_t begun = vcpu->host->tsc();
+    debug->stopped_tsc = vcpu->host->tsc();
     if (vcpu->hooks.debug_stopped)
         vcpu->hooks.debug_stopped(vcpu->hooks.ctx);
-    uint64_t passed = vcpu->host->tsc() - begun;
+    uint64_t passed = vcpu->host->tsc() - debug->stopped_tsc;
     uint64_t offset = vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
     vcpu->backend->reg_set(vcpu, VREG_TSC_OFFSET, offset - passed);
     vcpu->clock.tsc_base += passed;
