@@ -107,6 +107,12 @@ static bool is_told(const struct vm *vm)
     return vdebug_stopped(&vm->vcpu) && vm->mon.told_tsc == vm->vcpu.debug.stopped_tsc;
 }
 
+/* Stopped for its output's sake, and not at somebody's break. */
+static bool is_held(const struct vm *vm)
+{
+    return vm->mon.holding && vdebug_stop(&vm->vcpu)->reason == VDEBUG_PAUSED;
+}
+
 static void resume(struct vm *vm)
 {
     vdebug_resume(&vm->vcpu, VDEBUG_CONTINUE);
@@ -141,8 +147,8 @@ static void close_monitor(struct vm *vm)
     console_set_monitor(false);
     begin_notice(vm);
     text_printf(text_sink(vm), "back at the guest's console%s\n",
-                stopped && !mon->holding ? "; the guest is still paused" : "");
-    if (mon->holding && stopped) {
+                stopped && !is_held(vm) ? "; the guest is still paused" : "");
+    if (is_held(vm)) {
         show_all(vm);
         resume(vm);
     }
@@ -283,7 +289,7 @@ static void tell_stop(struct vm *vm)
         return;
     if (vdebug_stop(&vm->vcpu)->reason != VDEBUG_STEPPED)
         begin_notice(vm);
-    if (mon->holding)
+    if (is_held(vm))
         text_printf(text_sink(vm),
                     "the guest stands still: %u bytes of its output wait for you to leave\n",
                     ring_count(&mon->from_guest));
@@ -301,7 +307,8 @@ bool vm_monitor_serve(struct vm *vm)
     show_live(vm);
     screen_sync();
     bool go_on = vm->mon.monitor.go_on;
-    vm->mon.monitor.go_on = false;
+    if (go_on)
+        vm->mon.holding = vm->mon.monitor.go_on = false; /* a full ring holds it again */
     return go_on;
 }
 
