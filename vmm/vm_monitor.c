@@ -139,7 +139,7 @@ static void open_monitor(struct vm *vm)
 static void close_monitor(struct vm *vm)
 {
     struct vm_monitor *mon = &vm->mon;
-    bool stopped = vdebug_stopped(&vm->vcpu);
+    bool stopped = vdebug_stopped(&vm->vcpu), held = stopped && is_held(vm);
 
     monitor_end_live(&mon->monitor);
     mon->live_tsc = UINT64_MAX;
@@ -147,11 +147,11 @@ static void close_monitor(struct vm *vm)
     console_set_monitor(false);
     begin_notice(vm);
     text_printf(text_sink(vm), "back at the guest's console%s\n",
-                stopped && !is_held(vm) ? "; the guest is still paused" : "");
-    if (is_held(vm)) {
+                stopped && !held ? "; the guest is still paused" : "");
+    if (stopped) /* no time passes for it: all at once */
         show_all(vm);
+    if (held)
         resume(vm);
-    }
     mon->holding = false;
     mon->show_at = ring_count(&mon->from_guest) || mon->lost ? vm_guest_now(vm) : VTIME_NEVER;
     pc_host_deadline_changed(&vm->pc);
@@ -162,10 +162,9 @@ static void help(struct vm *vm)
     char key[ESCAPE_NAME_SIZE];
 
     escape_name(vm->mon.escape.key, key);
-    begin_notice(vm);
     text_printf(text_sink(vm),
-                "%s c: the monitor, and back; %s x: power off; %s %s: %s for the guest\n", key, key,
-                key, key, key);
+                "\n%s c: the monitor, and back; %s x: power off; %s %s: %s for the guest\n", key,
+                key, key, key, key);
     end_notice(vm);
 }
 
