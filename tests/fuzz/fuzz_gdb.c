@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(rig_points() <= RIG_POINTS);
         check(rig.vcpu.rip != 0x8000000000000000u);
         check(!(rig.gdb.held && rig.stopped && !rig.gdb.awaited));
-        check(rig.vcpu.cr8 <= 15);
+        check(rig.cr8 <= 15);
     }
     return 0;
 }

@@ -24,6 +24,7 @@ static struct {
     struct vcpu vcpu;
     struct cpu_facts facts;
     uint64_t reg[VREG_COUNT], gpr[16], rflags;
+    uint8_t cr8;
     uint8_t memory[RIG_BYTES], physical[RIG_BYTES];
     struct rig_point point[16];
     struct gdb_fpu fpu;
@@ -36,6 +37,20 @@ static struct {
     char sent[131072];
     unsigned sent_length;
 } rig;
+
+/* --- the task priority ------------------------------------------------------------------------ */
+
+static uint8_t rig_cr8_read(void *ctx)
+{
+    (void)ctx;
+    return rig.cr8;
+}
+
+static void rig_cr8_write(void *ctx, uint8_t value)
+{
+    (void)ctx;
+    rig.cr8 = value;
+}
 
 /* --- virt/debug.h ----------------------------------------------------------------------------- */
 
@@ -270,6 +285,8 @@ static void rig_init(void)
     memset(&rig, 0, sizeof(rig));
     rig.facts = (struct cpu_facts){.xcr0_allowed = 7, .physical_address_mask = 0xffffffffff};
     rig.vcpu.facts = &rig.facts;
+    rig.vcpu.hooks.cr8_read = rig_cr8_read;
+    rig.vcpu.hooks.cr8_write = rig_cr8_write;
     rig.vcpu.backend = &rig_backend;
     rig.vcpu.xcr0 = 7;
     rig.reg[VREG_EFER] = 0x500;

@@ -66,7 +66,7 @@ static void registers_have_gdbs_numbers(void **state)
     rig.reg[VREG_KERNEL_GS_BASE] = 0xffff888000000000;
     rig.reg[VREG_CR0] = 0x80050033;
     rig.reg[VREG_CR3] = 0x1000;
-    rig.vcpu.cr8 = 9;
+    rig.cr8 = 9;
     static const struct {
         const char *packet, *value;
     } cases[] = {
@@ -158,7 +158,7 @@ static void control_registers_take_what_the_guest_can_run_with(void **state)
     assert_string_equal(answer("P3e=0020000000000000"), "E16"); /* outside of long mode */
     assert_string_equal(answer("P40=1000000000000000"), "E16"); /* cr8 */
     assert_string_equal(answer("P40=0f00000000000000"), "OK");
-    assert_int_equal(rig.vcpu.cr8, 15);
+    assert_int_equal(rig.cr8, 15);
 }
 
 /* FXSAVE's image: FCW at 0, FSW at 2, FTW at 4, FOP 6, FIP 8, FCS 12, FDP 16, FDS 20, MXCSR 24, ST0

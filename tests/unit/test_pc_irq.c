@@ -274,7 +274,7 @@ static void isa_interrupts_reach_the_io_apic(void **state)
     redirect(2, 0x42);
     out(0x3FC, 1, 0x08);
     out(0x3F9, 1, 0x01);
-    assert_true(pc_serial_rx(&pc, 'x'));
+    assert_true(pc_type(&pc, 'x'));
     assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x41);
     page_write(0xB0, 0);
     assert_false(vcpu.irq_high);
