@@ -25,6 +25,7 @@ void vm_host_events(void *ctx)
 {
     struct vm *vm = ctx;
     serial_poll();
+    vm_debug_input(vm);
     while (vm->serial_held || console_get(&vm->serial_byte)) {
         vm->serial_held = !pc_serial_rx(&vm->pc, vm->serial_byte);
         if (vm->serial_held)
@@ -85,12 +86,14 @@ static void draw(struct vm *vm)
 vtime_t vm_host_deadline(void *ctx)
 {
     const struct vm *vm = ctx;
-    return min_u64(vm->draw_at, vm->status_at);
+    return min_u64(vm->debug_at, min_u64(vm->draw_at, vm->status_at));
 }
 
 void vm_host_advance(void *ctx, vtime_t now)
 {
     struct vm *vm = ctx;
+    if (vm->debug_at <= now)
+        vm_debug_input(vm);
     if (vm->status_at <= now) {
         show_status(vm, now);
         vm->status_at = now + STATUS_NS;
@@ -102,6 +105,7 @@ void vm_host_advance(void *ctx, vtime_t now)
 void vm_console_start(struct vm *vm)
 {
     console_set_stopped(false);
+    vm->debug_at = VTIME_NEVER;
     vm->draw_at = VTIME_NEVER;
     vm->draw_rest_ns = 0;
     vm->status_shown_ns = vm_guest_now(vm);

@@ -47,6 +47,8 @@ struct pc_config {
      * the call when it is due. Both or none. */
     vtime_t (*host_deadline)(void *ctx);
     void (*host_advance)(void *ctx, vtime_t now);
+    /* The guest stands still for a debugger until this returns: virt/debug.h. May be NULL. */
+    void (*debug_stopped)(void *ctx);
     void *host_ctx;
 };
 

@@ -158,6 +158,14 @@ static void host_events(void *ctx)
         pc->config.host_events(pc->config.host_ctx);
 }
 
+static void debug_stopped(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    if (pc->config.debug_stopped)
+        pc->config.debug_stopped(pc->config.host_ctx);
+}
+
 static enum vm_stop stop_request(void *ctx)
 {
     const struct pc *pc = ctx;
@@ -178,4 +186,5 @@ const struct vcpu_hooks pc_hooks = {
     .next_deadline = next_deadline,
     .host_events = host_events,
     .stop_request = stop_request,
+    .debug_stopped = debug_stopped,
 };
