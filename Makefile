@@ -353,6 +353,21 @@ run-kvm: $(IMAGE) | $(QEMU)
 run-bochs: $(IMAGE) | $(BOCHS)
 	$(Q)$(PYTHON) guest/run.py bochs $(IMAGE) pc $(RAM)
 
+# --- the profile: docs/PROFILE.md ---------------------------------------------------------------
+
+# PLATFORM=amdv (QEMU) or vtx (Bochs); VMLINUX=, a kernel with symbols or its System.map, names the
+# guest's functions.
+PLATFORM ?= amdv
+
+# Where it lies is where its symbols say.
+$(BUILD)/profile.img: $(IMAGE_PARTS) $(GUEST) boot/image.sh guest/image.sh | need-sfdisk need-mkfs.vfat need-mcopy
+	$(call say,IMAGE,$@)
+	$(Q)env -u KERNEL -u INITRD -u DISK -u MEMORY TRACE=1 CMDLINE='console=ttyS0 nokaslr' guest/image.sh $@
+
+.PHONY: profile
+profile: $(BUILD)/profile.img $(BUILD)/pxhv-debug.elf | $(if $(filter vtx,$(PLATFORM)),$(BOCHS),$(QEMU))
+	$(Q)$(PYTHON) guest/profile/run.py $(PLATFORM) $< $(BUILD)/pxhv-debug.elf $(BUILD)/profile.html $(VMLINUX)
+
 # --- tests on emulators -------------------------------------------------------------------------
 
 TINY := $(patsubst guest/tiny/%.asm,$(BUILD)/tiny/%.bin,$(sort $(wildcard guest/tiny/*.asm)))

@@ -3,6 +3,7 @@
 # Usage: image.sh OUT, from the root of the tree; an OUT that ends in .iso is a CD that GRUB boots.
 # With these in the environment (all may be empty):
 #   KERNEL INITRD DISK (several names, separated by spaces: vda, vdb, ...) CMDLINE MEMORY
+#   TRACE=1 keeps the last exits one by one, for "make profile";
 #   QUIET=1 keeps the demo guest's kernel messages off the console; BUILD is the build folder
 # Once KERNEL is given, what is not given is left out of the guest; without it, the demo guest's.
 set -eu
@@ -42,6 +43,7 @@ trap 'exit 1' HUP INT TERM
 # The arguments become the files for the stick, NAME=PATH each.
 set -- "vmlinuz=$KERNEL"
 {
+    [ -z "${TRACE:-}" ] || printf '[pxhv]\ntrace   = on\n'
     echo '# One section for the virtual machine. Any editor will do; the next boot obeys.'
     echo '[vm linux]'
     echo 'kernel  = vmlinuz            ; a file on this stick'

@@ -7,10 +7,7 @@ import os
 import re
 import subprocess
 
-import rsp
-
-MOST_STEPS = 20_000
-MOST_EXITS = 120
+USED_COM1, STEPS = 400, 400_000  # of Bochs: how often the UART was read before it, and how long
 
 # Stages in the order of an exit's way. A function belongs to the first that knows it, or else its
 # file does.
@@ -130,39 +127,60 @@ def choose(vmm, vendor, paths):
     return result
 
 
-def enough(vmm, paths):
-    return all(any(with_these <= names_of(vmm, path) and not without & names_of(vmm, path)
-                   for path in paths) for _, _, with_these, without in SHOWN)
-
-
-# --- QEMU: its stub for GDB -----------------------------------------------------------------------
-
-def rip_of(link):
-    return int.from_bytes(bytes.fromhex(link.ask("p10").decode()), "little")
-
-
-def breakpoint_at(link, packet, address):
-    if link.ask(f"{packet}1,{address:x},1") != b"OK":
-        raise ConnectionError("QEMU's stub takes no breakpoint")
-
-
-def step_qemu(vmm, connection, poke):
-    """The ways of some exits of a QEMU whose stub this is; `poke` makes the guest do something."""
-    entry, behind = vmm.entry_and_exit("AMD-V")
-    link = rsp.Link(connection)
-    # QEMU reads single registers only for a debugger that has asked which there are.
-    link.ask("qSupported:xmlRegisters=i386")
-    link.ask("qXfer:features:read:target.xml:0,ffb")
-    poke()
-    paths = []
-    while len(paths) < MOST_EXITS and not enough(vmm, paths):
-        breakpoint_at(link, "Z", behind)
-        link.ask("c")
-        breakpoint_at(link, "z", behind)  # a step from it would stop at it
-        path = [rip_of(link)]
-        while path[-1] != entry and len(path) < MOST_STEPS:
-            link.ask("s")
-            path.append(rip_of(link))
-        paths.append(path)
-    link.ask("D")
+def paths_in(addresses, entry, behind):
+    """Cuts a list of executed instructions into ways from the guest to the guest."""
+    paths, path = [], None
+    for address in addresses:
+        if address == behind:
+            path = []
+        if path is not None:
+            path.append(address)
+            if address == entry:
+                paths.append(path)
+                path = None
     return paths
+
+
+# --- QEMU: its log of what it runs ----------------------------------------------------------------
+
+def log_filter(vmm):
+    """QEMU's arguments that keep the guest out of its log."""
+    return ["-dfilter", f"{vmm.symbols['__text_start']:#x}..{vmm.symbols['__text_end']:#x}"]
+
+
+def watch_qemu(vmm, machine, busy):
+    """The ways of the exits that a QEMU started with log_filter() has while busy() lasts."""
+    def monitor(command):
+        machine.qmp("human-monitor-command", **{"command-line": command})
+
+    path = os.path.join(machine.folder, "exec.log")
+    monitor("logfile " + path)
+    monitor("singlestep on")  # so that each instruction is a block of its own
+    monitor("log exec,nochain")
+    busy()
+    monitor("log none")
+    monitor("singlestep off")
+    with open(path, encoding="ascii", errors="replace") as file:
+        addresses = [int(line.split("/")[1], 16) for line in file if line.startswith("Trace ")]
+    return paths_in(addresses, *vmm.entry_and_exit("AMD-V"))
+
+
+# --- Bochs: its own debugger ----------------------------------------------------------------------
+
+def watch_bochs(vmm, image):
+    """Likewise of a Bochs with VT-x that boots the image: its debugger prints what it runs, once COM1
+    has been used for a while."""
+    entry, behind = vmm.entry_and_exit("VT-x")
+    uart = vmm.symbols["uart16550_read"]
+    script = [f"lb {uart:#x}", *["c"] * USED_COM1, "d 1", f"lb {behind:#x}", "c", "d 2", "trace on",
+              f"s {STEPS}", "q", ""]
+    machine = Bochs(image, debugger="\n".join(script))
+    try:
+        if not machine.wait(300):
+            raise RuntimeError(f"Bochs' debugger did not come to an end\n{machine.report()}")
+        with open(os.path.join(machine.folder, "stdout"), encoding="ascii", errors="replace") as file:
+            text = file.read()
+    finally:
+        machine.stop()
+    lines = re.finditer(r"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] 0008:([0-9a-f]+)", text, re.M)
+    return paths_in((int(line[1], 16) for line in lines), entry, behind)
