@@ -47,12 +47,12 @@ def free_port():
 
 
 class Bochs:
-    """One emulated machine; .connection is its serial line, with debug .debug is COM2. stop() ends it and removes its
+    """One emulated machine; .connection is its serial line. stop() ends it and removes its
     folder."""
 
     def __init__(self, image, model=DEFAULT_MODEL, megs=512, count=1,
                  ips=50_000_000, sync="none", time0="utc", bios=BIOS,
-                 debugger="c\n", debug=False):
+                 debugger="c\n"):
         self.folder = tempfile.mkdtemp(prefix="pxhv-bochs-")
         self.log = os.path.join(self.folder, "bochs.log")
         # Bochs leaves a lock file beside the disk when it is killed: give it a name of its own.
@@ -66,32 +66,28 @@ class Bochs:
             megs=megs, model=model, count=count, ips=ips, sync=sync, time0=time0, disk=disk,
             cylinders=size // CYLINDER, heads=HEADS, spt=SECTORS_PER_TRACK, port=self.port,
             log=self.log, bios=bios)
-        self.debug_port = free_port() if debug else None
-        if debug:
-            config += f"com2: enabled=1, mode=socket-server, dev=localhost:{self.debug_port}\n"
         self._write("bochsrc", config)
         # Debian's Bochs starts in its debugger: "c" lets the machine run.
         self._write("commands", debugger)
-        self.connection = self.debug = None
+        self.connection = None
         self._output = open(os.path.join(self.folder, "stdout"), "wb")
         self.process = subprocess.Popen(
             ["bochs", "-q", "-f", "bochsrc", "-rc", "commands"], cwd=self.folder,
             stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
             start_new_session=True)
-        self.connection = self._connect(self.port)
-        if debug:
-            self.debug = self._connect(self.debug_port)
+        self._connect()
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def _connect(self, port):
+    def _connect(self):
         """Bochs listens and starts the machine when a client has come."""
         end = time.monotonic() + 30
         while True:
             try:
-                return socket.create_connection(("localhost", port))
+                self.connection = socket.create_connection(("localhost", self.port))
+                return
             except ConnectionRefusedError:
                 if self.process.poll() is not None or time.monotonic() > end:
                     text = self.report()
@@ -124,9 +120,8 @@ class Bochs:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        for line in (self.connection, self.debug):
-            if line:
-                line.close()
+        if self.connection:
+            self.connection.close()
         self._output.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -53,22 +53,18 @@ def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="virtio", 
 
 class Qemu:
     """One machine; .connection is its serial line, .qmp() its monitor. stop() ends it. With icount
-    its time is instructions, a nanosecond each, and leaps while its CPU is halted. With debug it has
-    COM2: .debug."""
+    its time is instructions, a nanosecond each, and leaps while its CPU is halted."""
 
-    def __init__(self, image, cpu=None, icount=False, debug=False, arguments=(), **machine):
+    def __init__(self, image, cpu=None, icount=False, arguments=(), **machine):
         self.folder = tempfile.mkdtemp(prefix="pxhv-qemu-")
-        ours, theirs = zip(*(socket.socketpair() for _ in range(3)))
-        self.connection, self._monitor, self.debug = ours
+        ours, theirs = zip(socket.socketpair(), socket.socketpair())
+        self.connection, self._monitor = ours
         self._output = open(os.path.join(self.folder, "stdout"), "w+b")
         command = [PROGRAM] + machine_arguments(image, **machine) + [
             "-display", "none", "-no-user-config",
             "-chardev", f"socket,id=serial,fd={theirs[0].fileno()}", "-serial", "chardev:serial",
             "-chardev", f"socket,id=monitor,fd={theirs[1].fileno()}",
             "-mon", "chardev=monitor,mode=control"]
-        if debug:
-            command += ["-chardev", f"socket,id=debug,fd={theirs[2].fileno()}",
-                        "-serial", "chardev:debug"]
         if cpu:
             command += ["-cpu", cpu]
         if icount:
@@ -127,7 +123,6 @@ class Qemu:
         self.connection.close()
         self._replies.close()
         self._monitor.close()
-        self.debug.close()
         self._output.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -125,7 +125,7 @@ def histogram(values, unit):
         body += (f'<text x="{x + wide / 2:.1f}" y="{144 - height:.1f}" text-anchor="middle">'
                  f"{f'{count:,}' if count else ''}</text>"
                  f'<text class="tick" x="{x + wide / 2:.1f}" y="166" text-anchor="middle">'
-                 f"under {until} {unit}</text>")
+                 f"under {until}</text>")
     return svg(174, "How long the traced exits took", body)
 
 

@@ -21,7 +21,8 @@ def plural(number, what):
 
 def table(caption, head, rows, left=1):
     """rows: lists of cells, which are HTML; the first cell of a row is its name."""
-    cells = "".join(f"<th scope=\"col\"{' class=left' if n < left else ''}>{cell}</th>"
+    words = [rows and n > 0 and rows[0][n].startswith('<td class="why"') for n in range(len(head))]
+    cells = "".join(f"<th scope=\"col\"{' class=left' if n < left or words[n] else ''}>{cell}</th>"
                     for n, cell in enumerate(head))
     lines = "".join('<tr><th scope="row">' + row[0] + "</th>" + "".join(
         cell if cell.startswith("<td") else f"<td{' class=left' if n + 1 < left else ''}>{cell}</td>"
@@ -128,7 +129,7 @@ guest wanted, does it in the way of a PC, and lets the guest go on. Every exit i
         axis = charts.Axis(self.profile.ms(self.info["first_tsc"]), self.end)
         colours = [(f"k{number}", name) for number, name in enumerate(names)]
         return f"""<section><h2>Who had the CPU</h2>
-<figure>{charts.shares(shares, axis, PARTS)}{legend([(part, name) for part, name in PARTS])}
+<figure>{charts.shares(shares, axis, PARTS)}{legend([(part, name) for part, name in PARTS if self.info[f"{part}_ticks"]])}
 <figcaption>Each moment of the guest's life, from the bottom to the top: what part of it the guest had, and what part pxHV.
 Time since power-on.</figcaption></figure>
 <h2>Exits over time, by reason</h2>
@@ -212,7 +213,7 @@ serial port is two exits.</figcaption></figure></section>"""
             functions = table("", ["function", "in", "instructions"], [
                 [f"<code>{escape(part['function'])}</code>", f"<td class=\"left\"><code>{escape(part['file'])}</code></td>",
                  str(part["instructions"])] for part in stage["functions"]], left=2) if stage["functions"] else (
-                "<p>Nothing to do on this exit's way.</p>")
+                "<p>Nothing was due: a comparison of one word, counted with “Decide”, has shown it.</p>")
             items += (f'<li style="--c:var(--k{place})"><details id="exit-{number}-{stage["stage"]}"><summary>'
                       f'<strong>{stage["name"]}</strong><span class="n">{stage["instructions"]}</span>'
                       f'<span><span class="bar" style="width:{share * 100:.1f}%"></span></span></summary>'
@@ -248,7 +249,7 @@ to see the functions that it is made of.</p>""" + "".join(
         drawn = charts.histogram(lengths, "µs") if lengths else ""
         return f"""<section><h2>The newest exits, one by one</h2>
 <p>The trace holds the last {plural(len(exits), "exit")}, each with the moment of the exit and of the next entry.</p>
-<figure>{drawn}<figcaption>How long pxHV took for each of them, HLT left out: its exits last as long as the guest sleeps.
+<figure>{drawn}<figcaption>How long pxHV took for each of them, in µs, HLT left out: its exits last as long as the guest sleeps.
 </figcaption></figure>
 <details><summary>The last {len(rows)} of them as a table</summary><div class="inside">{table(
             "", ["ms since power-on", "reason", "detail", "guest's instruction", "µs in the guest before", "µs in pxHV"],

@@ -83,13 +83,14 @@ def boot_and_fetch(machine):
     for name, pattern in MARKS:
         machine.wait_for(pattern)
         marks.append((name, machine.moment()))
-    return fileformat.Profile(machine.fetch()), marks
+    return machine.fetch(), marks
 
 
 def main(name, image, elf, out, symbols=None):
     machine = Machine(name, image, elf)
     try:
-        profile, marks = boot_and_fetch(machine)
+        data, marks = boot_and_fetch(machine)
+        profile = fileformat.Profile(data)
         shown = machine.stages() if name != "vtx" else []
     finally:
         machine.stop()
@@ -99,6 +100,8 @@ def main(name, image, elf, out, symbols=None):
                          "make profile").page()
     with open(out, "w", encoding="utf-8") as file:
         file.write(page)
+    with open(os.path.splitext(out)[0] + ".bin", "wb") as file:
+        file.write(data)
     wrong = [what for what, one, other in profile.checks() if one != other]
     info = profile.info
     print(f"pxHV: {out}: {info['exits']:,} exits; the guest had {info['guest_ticks'] / info['wall_ticks']:.1%} of "

@@ -7,39 +7,48 @@ import os
 import re
 import subprocess
 
+from bochs import Bochs
+
 USED_COM1, STEPS = 400, 400_000  # of Bochs: how often the UART was read before it, and how long
 
-# Stages in the order of an exit's way. A function belongs to the first that knows it, or else its
-# file does.
+# Stages in the order of an exit's way.
 STAGES = (
-    ("stub", "Entry stub", "saves the guest's registers and takes the time"),
+    ("stub", "Entry stub", "takes the time and saves the guest's registers"),
     ("decode", "Decode", "reads the CPU's report and puts it into neutral words"),
     ("account", "Account", "counts the exit and keeps it in the ring"),
     ("decide", "Decide", "the handler for this kind of exit; moves RIP"),
     ("device", "Device", "the bus finds the device, the device answers"),
     ("inject", "Inject", "looks for interrupts and deadlines, queues what is due"),
-    ("resume", "Resume", "writes back what changed, loads registers, enters the guest"),
+    ("resume", "Resume", "writes back what changed, loads registers, takes the time, enters the guest"),
 )
 
-FUNCTIONS = {
-    "account_exit": "account", "account_charge": "account", "account_detail": "account",
-    "account_hash": "account", "account_key": "account", "account_find": "account",
-    "write_hot_state": "resume", "write_changes": "resume", "unpark": "resume",
-    "write_inject": "resume", "arm_deadline": "resume", "take_flush": "resume",
-    "clgi": "resume", "vmload": "resume", "pic8259_ack": "inject", "irq_ack": "inject",
-}
-FILES = (
-    ("virt/trace.", "account"), ("virt/account.", "account"), ("virt/timeline.", "account"),
-    ("virt/run.c", "inject"), ("virt/vmx/", "decode"), ("virt/svm/", "decode"),
-    ("dev/", "device"), ("pc/", "device"), ("hw/", "device"), ("term/", "device"),
-    ("vm_console.c", "device"), ("virt/", "decide"),
-)
+ACCOUNT = re.compile(r"virt/(trace|account|timeline)\.")
+RUN = {"VT-x": "vmx_run", "AMD-V": "svm_run"}  # what both comes out of the guest and goes into it
 
 
-def stage_of(function, path):
-    if function in FUNCTIONS:
-        return FUNCTIONS[function]
-    return next((stage for part, stage in FILES if part in path), "device")
+class Walk:
+    """Which stage an instruction belongs to, by its function and file and by what came before."""
+
+    def __init__(self, vendor):
+        self.run = RUN[vendor]
+        self.at = "stub"
+
+    def stage(self, function, file):
+        in_stub = file.endswith((".asm", ".inc"))
+        if self.at == "stub" and not in_stub:
+            self.at = "decode"
+        elif self.at == "decode" and file.endswith("virt/exit.c") and "virt/svm" not in file \
+                and "virt/vmx" not in file:
+            self.at = "decide"
+        elif self.at in ("decide", "inject") and (in_stub or function == self.run):
+            self.at = "resume"
+        elif self.at == "decide" and file.endswith("virt/run.c"):
+            self.at = "inject"
+        if self.at != "decide":
+            return self.at
+        if ACCOUNT.search(file):
+            return "account"
+        return "decide" if "/virt/" in file else "device"
 
 
 def run(*command, text=None):
@@ -80,19 +89,11 @@ class Vmm:
 
 
 def by_stage(vmm, vendor, path):
-    """A list of (stage, instructions, functions by how many of them are theirs)."""
+    """The stages, with their functions by how many of the instructions are theirs."""
     counts = {key: collections.Counter() for key, _, _ in STAGES}
-    entry = {"VT-x": "vmx_resume", "AMD-V": "svm_enter"}[vendor]
-    returned = False  # from the stub that came out of the guest
-    for address, (function, file) in zip(path, vmm.places(path)):
-        if file.endswith(".asm"):
-            stage = "resume" if returned else "stub"
-            function = entry if returned else {"VT-x": "vmx_exit_point"}.get(vendor, entry)
-        else:
-            returned = True
-            stage = stage_of(function, file)
-        where = file.split("vmm/")[-1]
-        counts[stage][function, where] += 1
+    walk = Walk(vendor)
+    for function, file in vmm.places(path):
+        counts[walk.stage(function, file)][function, file.split("vmm/")[-1]] += 1
     return [{"stage": key, "name": name, "what": what, "instructions": sum(counts[key].values()),
              "functions": [{"function": function, "file": file, "instructions": number}
                            for (function, file), number in counts[key].most_common()]}

@@ -32,8 +32,8 @@ DEVICES = {
     "i8042": "the keyboard controller",
     "acpi_pm": "power management, and its timer",
     "pci": "where the guest finds its PCI cards",
-    "virtio_blk": "the disk",
-    "virtio_pci": "the disk's card",
+    "virtio-blk": "the disk",
+    "virtio-pci": "the disk's card",
 }
 
 MSRS = {0x1b: "IA32_APIC_BASE", 0x8b: "microcode revision", 0xfe: "IA32_MTRRCAP",

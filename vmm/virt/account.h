@@ -20,6 +20,13 @@
 #define ACCOUNT_RIP_SETS 32u
 #define ACCOUNT_RIP_WAYS 4u
 
+/* `make bench` builds a pxHV without, to see what it costs. */
+#ifdef PXHV_NO_ACCOUNT
+#define ACCOUNT_ON false
+#else
+#define ACCOUNT_ON true
+#endif
+
 /* Behind the kinds of exits: from vcpu_run() to the first entry. Not an exit. */
 #define ACCOUNT_START VEXIT_KIND_COUNT
 
@@ -83,12 +90,12 @@ static inline void account_charge(struct account *account, uint64_t until)
 static inline void account_exit(struct account *account, enum vexit_kind kind, uint64_t entered,
                                 uint64_t exited)
 {
-#ifndef PXHV_NO_ACCOUNT
+    if (!ACCOUNT_ON)
+        return;
     account_charge(account, entered);
     account->guest_ticks += exited - entered;
     account->since = exited;
     account->current = &account->kind[kind];
-#endif
 }
 
 static inline uint64_t account_key(enum vexit_kind kind, uint64_t value)
@@ -117,13 +124,13 @@ void account_find(struct account *account, enum vexit_kind kind, uint64_t value)
 /* The exit that is being handled was caused by this port, MSR or page. */
 static inline void account_detail(struct account *account, enum vexit_kind kind, uint64_t value)
 {
-#ifndef PXHV_NO_ACCOUNT
+    if (!ACCOUNT_ON)
+        return;
     struct account_slot *slot = &account->detail[account_hash(kind, value)];
     if (__builtin_expect(slot->key == account_key(kind, value), 1))
         account->current = slot;
     else
         account_find(account, kind, value);
-#endif
 }
 
 void account_sample_rip(struct account *account, uint64_t rip);
