@@ -356,6 +356,30 @@ run-kvm: $(IMAGE) | $(QEMU)
 run-bochs: $(IMAGE) | $(BOCHS)
 	$(Q)$(PYTHON) guest/run.py bochs $(IMAGE) pc $(RAM)
 
+# --- debuggers ------------------------------------------------------------------------------------
+
+# The guest waits for GDB on COM2, which is a socket: IMAGE= is another image, EMULATOR= as in run-*.
+EMULATOR ?= auto
+DEBUG_IMAGE := $(if $(filter file,$(origin IMAGE)),$(BUILD)/debug.img,$(IMAGE))
+
+$(BUILD)/debug.img: $(IMAGE_PARTS) $(GUEST) boot/image.sh guest/image.sh | need-sfdisk need-mkfs.vfat need-mcopy
+	$(call say,IMAGE,$@)
+	$(Q)env -u KERNEL -u INITRD -u DISK -u CMDLINE -u MEMORY DEBUG_WAIT=1 guest/image.sh $@
+
+.PHONY: debug gdb debug-vmm
+debug: $(DEBUG_IMAGE) | $(if $(filter bochs,$(EMULATOR)),$(BOCHS),$(QEMU))
+	$(Q)$(PYTHON) guest/run.py --gdb=$(BUILD)/gdb.sock $(EMULATOR) $(DEBUG_IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
+
+# VMLINUX= is the guest's kernel with its symbols, GDB= other arguments.
+gdb: | need-gdb
+	$(Q)test -S $(BUILD)/gdb.sock || { echo "pxHV: no machine waits for gdb: start one with" \
+	    "'make debug' in another terminal." >&2; exit 1; }
+	$(Q)gdb -q -ex 'set architecture i386:x86-64' -ex 'target remote $(BUILD)/gdb.sock' $(GDB) $(VMLINUX)
+
+# pxHV itself, by QEMU's stub: stops at the VMM's first line of C.
+debug-vmm: $(IMAGE) $(BUILD)/pxhv-debug.elf | $(QEMU) need-gdb
+	$(Q)$(PYTHON) guest/debug_vmm.py $(BUILD) $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE) $(GDB)
+
 # --- the profile: docs/PROFILE.md ---------------------------------------------------------------
 
 # PLATFORM=amdv (QEMU) or vtx (Bochs); VMLINUX=, a kernel with symbols or its System.map, names the
@@ -384,12 +408,12 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
 BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect need-chromium
 
-boot-test: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+boot-test: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
 	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 # What `make test` has, and every firmware with every disk.
 .PHONY: test-full
-test-full: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+test-full: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
 	$(Q)FULL=1 $(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 include tests/bench/bench.mk

@@ -17,7 +17,8 @@
 vtime_t vm_guest_now(void *ctx)
 {
     const struct vm *vm = ctx;
-    return clock_ns(&vm->vcpu.clock, rdtsc());
+    bool stopped = vdebug_stopped(&vm->vcpu);
+    return clock_ns(&vm->vcpu.clock, stopped ? vm->vcpu.debug.stopped_tsc : rdtsc());
 }
 
 /* Moves what was typed into the guest as far as it has room; the rest waits in the host's rings. */

@@ -178,6 +178,7 @@ void vm_debug_stopped(void *ctx)
 
     if (!vm->debug_line)
         return;
+    vm->gdb.resumed = false;
     serial_poll();
     vm_debug_input(vm);
     gdb_guest_stopped(&vm->gdb);

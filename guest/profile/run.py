@@ -6,6 +6,7 @@ Usage: run.py amdv|vtx IMAGE ELF OUT [VMLINUX or System.map]
 
 import os
 import re
+import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -33,12 +34,14 @@ class Machine:
         self.image = image
         if name == "vtx":
             self.words = "Bochs' emulation of a PC with VT-x, where time is instructions"
-            self.emulator = Bochs(image, debug=True)
+            self.emulator = Bochs(image, gdb=True)
         else:
             self.words = "QEMU's emulation of a PC with AMD-V"
-            self.emulator = Qemu(image, debug=True, arguments=stages.log_filter(self.vmm))
+            self.emulator = Qemu(image, gdb=True, arguments=stages.log_filter(self.vmm))
         self.emulator.connection.settimeout(LIMIT_S)
-        self.link = rsp.Link(self.emulator.debug, LIMIT_S)
+        self.line = socket.socket(socket.AF_UNIX)
+        self.line.connect(self.emulator.gdb_path)
+        self.link = rsp.Link(self.line, LIMIT_S)
         self.console = ""
 
     def wait_for(self, pattern):
@@ -75,6 +78,7 @@ class Machine:
         self.wait_for(r"\nhello\r[^/]*/ # ")
 
     def stop(self):
+        self.line.close()
         self.emulator.stop()
 
 

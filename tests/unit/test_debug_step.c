@@ -114,6 +114,15 @@ static void next(void)
     cpu->rip++;
 }
 
+/* At a handler, whose breakpoint ends the step. */
+static uint64_t target;
+
+static void arrive(void)
+{
+    cpu->rip = target;
+    cpu->rflags &= ~(uint64_t)TF;
+}
+
 /* --- by the CPU's own trap -------------------------------------------------------------------- */
 
 static void a_step_is_one_trap(void **state)
@@ -252,12 +261,6 @@ static void the_flag_is_away_when_an_instruction_is_emulated(void **state)
     assert_int_equal(fake.reg[VREG_PENDING_DB], 0);
 }
 
-static void at_debug(void)
-{
-    cpu->rip = HANDLER + 16 * X86_DB;
-    cpu->rflags &= ~(uint64_t)TF;
-}
-
 static void the_guest_s_own_single_step_goes_on(void **state)
 {
     (void)state;
@@ -265,7 +268,8 @@ static void the_guest_s_own_single_step_goes_on(void **state)
     cpu->rflags |= TF;
     guest[0] = next;
     script_trap();
-    guest[1] = at_debug;
+    guest[1] = arrive;
+    target = HANDLER + 16 * X86_DB;
     script_gate();
     vcpu_run(cpu);
     assert_int_equal(session.count, 3);
@@ -278,13 +282,6 @@ static void the_guest_s_own_single_step_goes_on(void **state)
     assert_int_equal(vdebug_dr(cpu, VREG_DR6), 0xffff4ff0);
 }
 
-/* The breakpoint at the handler is what ends it. */
-static void arrive(void)
-{
-    cpu->rip = HANDLER + 16 * X86_PF;
-    cpu->rflags &= ~(uint64_t)TF;
-}
-
 static void a_step_into_a_page_fault_ends_at_its_handler(void **state)
 {
     (void)state;
@@ -293,6 +290,7 @@ static void a_step_into_a_page_fault_ends_at_its_handler(void **state)
     exit->exception.has_error = true;
     exit->exception.error = 2;
     guest[1] = arrive;
+    target = HANDLER + 16 * X86_PF;
     script_gate();
     vcpu_run(cpu);
     assert_int_equal(session.count, 2);
@@ -306,17 +304,13 @@ static void a_step_into_a_page_fault_ends_at_its_handler(void **state)
     assert_int_equal(session.queued[1], VEVENT_NONE);
 }
 
-static void at_interrupt(void)
-{
-    cpu->rip = HANDLER + 16 * 0x80;
-}
-
 static void int_n_goes_without_the_flag_and_ends_at_its_handler(void **state)
 {
     (void)state;
     begin(false, 1);
     code("\xcd\x80", 2);
-    guest[0] = at_interrupt;
+    guest[0] = arrive;
+    target = HANDLER + 16 * 0x80;
     script_gate();
     vcpu_run(cpu);
     assert_int_equal(session.count, 2);
@@ -325,18 +319,14 @@ static void int_n_goes_without_the_flag_and_ends_at_its_handler(void **state)
     assert_int_equal(entry[0].dr0, HANDLER + 16 * 0x80);
 }
 
-static void at_lstar(void)
-{
-    cpu->rip = 0xffffffff81000000;
-}
-
 static void syscall_goes_without_the_flag_and_ends_at_its_target(void **state)
 {
     (void)state;
     begin(false, 1);
     code("\x0f\x05", 2);
     fake.reg[VREG_LSTAR] = 0xffffffff81000000;
-    guest[0] = at_lstar;
+    guest[0] = arrive;
+    target = 0xffffffff81000000;
     script_gate();
     vcpu_run(cpu);
     assert_int_equal(session.count, 2);
@@ -461,6 +451,22 @@ static void an_event_is_injected_without_the_flag(void **state)
     assert_int_equal(entry[0].dr0, HANDLER + 16 * 0x30);
 }
 
+/* The delivery hasn't happened: the event enters again. */
+static void a_broken_off_delivery_is_no_step(void **state)
+{
+    (void)state;
+    begin(false, 1);
+    vdebug_set_step_events(cpu, true);
+    cpu->irq_high = true;
+    struct vexit *exit = fake_script(&fake, VEXIT_NPF);
+    exit->interrupted = (struct vevent){.type = VEVENT_IRQ, .vector = 0x30};
+    fake_script(&fake, VEXIT_HOST_IRQ);
+    vcpu_run(cpu);
+    assert_int_equal(session.count, 2);
+    assert_int_equal(fake.entries, 3);
+    assert_int_equal(fake.entry[1].inject.vector, 0x30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +489,7 @@ int main(void)
         cmocka_unit_test(popf_brings_the_guest_s_own_flag),
         cmocka_unit_test(a_shadow_lasts_until_its_instruction_is_done),
         cmocka_unit_test(the_shadow_behind_sti_holds),
+        cmocka_unit_test(a_broken_off_delivery_is_no_step),
         cmocka_unit_test(an_event_is_injected_without_the_flag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,21 @@ static void memory_is_read_over_the_end_of_a_page(void **state)
     assert_int_equal(vdebug_read(cpu, LONG_ADDRESS + 0x1ffc, bytes, 8), 4);
 }
 
+static void two_addresses_may_share_a_breakpoint_s_byte(void **state)
+{
+    (void)state;
+    init_4level();
+    put64(0x4020, 0x8007);
+    put64(0x4028, 0x8007);
+    fake.ram[0x8010] = 0x90;
+    assert_true(vdebug_insert(cpu, VDEBUG_POINT_SOFT, LONG_ADDRESS + 0x10, 1));
+    assert_true(vdebug_insert(cpu, VDEBUG_POINT_SOFT, LONG_ADDRESS + 0x1010, 1));
+    assert_true(vdebug_remove(cpu, VDEBUG_POINT_SOFT, LONG_ADDRESS + 0x10, 1));
+    assert_int_equal(fake.ram[0x8010], 0xcc);
+    assert_true(vdebug_remove(cpu, VDEBUG_POINT_SOFT, LONG_ADDRESS + 0x1010, 1));
+    assert_int_equal(fake.ram[0x8010], 0x90);
+}
+
 /* --- handlers --------------------------------------------------------------------------------- */
 
 static void real_mode_s_handlers_come_from_its_vectors(void **state)
@@ -184,6 +199,7 @@ int main(void)
         cmocka_unit_test(five_levels_begin_at_the_fifth),
         cmocka_unit_test(without_paging_there_are_no_steps),
         cmocka_unit_test(memory_is_read_over_the_end_of_a_page),
+        cmocka_unit_test(two_addresses_may_share_a_breakpoint_s_byte),
         cmocka_unit_test(real_mode_s_handlers_come_from_its_vectors),
         cmocka_unit_test(a_32_bit_gate_leads_through_its_segment),
         cmocka_unit_test(a_64_bit_gate_has_the_whole_address),

@@ -394,7 +394,7 @@ static void take_packet(struct gdb *gdb)
 {
     gdb->attached = true;
     gdb->vcpu->debug.attached = true;
-    if (vdebug_stopped(gdb->vcpu)) {
+    if (vdebug_stopped(gdb->vcpu) && !gdb->awaited) {
         answer(gdb);
     } else {
         gdb->held = true;
@@ -422,7 +422,6 @@ void gdb_receive(struct gdb *gdb, uint8_t byte)
 
 void gdb_guest_stopped(struct gdb *gdb)
 {
-    gdb->resumed = false;
     if (vdebug_stop(gdb->vcpu)->reason == VDEBUG_STARTED)
         gdb->vcpu->debug.stop_at_start = false;
     if (gdb->held) { /* whoever speaks knows of no guest that runs */

@@ -38,7 +38,7 @@ struct gdb {
 
     bool attached;         /* a debugger is there */
     bool awaited;          /* it waits for the guest to stop */
-    bool resumed;          /* the guest shall go on */
+    bool resumed;          /* the guest shall go on; who serves a stop clears it first */
     bool held;             /* a packet waits in link.in for the guest to stop */
     bool broken;           /* Ctrl-C, for a guest that is about to go on */
     bool restarting;       /* the guest's end is the debugger's doing */

@@ -65,12 +65,12 @@ static void stand_still(struct vcpu *vcpu)
     debug->stop = debug->next;
     debug->next = (struct vdebug_stop){.reason = VDEBUG_RUNNING};
     debug->how = VDEBUG_CONTINUE;
-    uint64_t begun = vcpu->host->tsc();
-    account_leave(&vcpu->account, ACCOUNT_STOPPED, begun);
+    debug->stopped_tsc = vcpu->host->tsc();
+    account_leave(&vcpu->account, ACCOUNT_STOPPED, debug->stopped_tsc);
     if (vcpu->hooks.debug_stopped)
         vcpu->hooks.debug_stopped(vcpu->hooks.ctx);
-    uint64_t passed = vcpu->host->tsc() - begun;
-    account_return(&vcpu->account, begun + passed);
+    uint64_t passed = vcpu->host->tsc() - debug->stopped_tsc;
+    account_return(&vcpu->account, debug->stopped_tsc + passed);
     uint64_t offset = vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
     vcpu->backend->reg_set(vcpu, VREG_TSC_OFFSET, offset - passed);
     vcpu->clock.tsc_base += passed;

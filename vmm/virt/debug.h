@@ -95,6 +95,7 @@ struct vdebug {
     bool pause_wanted, step_events;
     enum vdebug_resume how;
     struct vdebug_stop stop; /* while the guest stands still */
+    uint64_t stopped_tsc;    /* the host's TSC then, at which the guest's time stands */
     struct vdebug_stop next; /* why it will; VDEBUG_RUNNING: it won't */
     struct vdebug_step step;
     struct vdebug_controls controls; /* what the backend was told last */
