@@ -40,8 +40,9 @@ PACKAGE_qemu-system-x86_64 := qemu-system-x86
 PACKAGE_python3 := python3
 PACKAGE_grub-mkrescue := grub-common
 PACKAGE_xorriso := xorriso
+PACKAGE_chromium := chromium
 TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs gdb \
-         qemu-system-x86_64 python3 grub-mkrescue xorriso
+         qemu-system-x86_64 python3 grub-mkrescue xorriso chromium
 NEED_TOOLS := $(TOOLS:%=need-%)
 
 # A file that stands for a package without a command of its own.
@@ -95,11 +96,13 @@ ACPI := $(ASL:%.asl=$(BUILD)/gen/%.aml)
 FONT := $(BUILD)/gen/vmm/hw/font.bin
 
 WARN := -Wall -Wextra -Werror
+# ACCOUNT=0: a VMM that doesn't count and time its exits, for `make bench`.
+NO_ACCOUNT := $(if $(filter 0,$(ACCOUNT)),-DPXHV_NO_ACCOUNT)
 # The VMM runs with the guest's FPU and SSE registers live: general registers only.
 BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
         -fno-stack-protector -fcf-protection=none -fno-omit-frame-pointer \
         -fno-asynchronous-unwind-tables -fno-strict-aliasing $(WARN) \
-        -DPXHV_VERSION='"$(VERSION)"' -Ivmm
+        -DPXHV_VERSION='"$(VERSION)"' -Ivmm $(NO_ACCOUNT)
 # What every VM exit runs through is compiled for speed, and what draws; the rest for size.
 HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/pit8254.c \
        vmm/dev/pit_counter.c vmm/dev/virtqueue.c vmm/pc/pc_run.c vmm/lib/mem.c \
@@ -133,7 +136,7 @@ $(BUILD)/%.asm.o: %.asm | need-nasm $(ACPI) $(FONT)
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -g -F dwarf -w+all \
-	    -Werror -Ivmm/ -I$(BUILD)/gen/vmm/ -MD $(@:.o=.d) -MT $@ $< -o $@
+	    -Werror $(NO_ACCOUNT) -Ivmm/ -I$(BUILD)/gen/vmm/ -MD $(@:.o=.d) -MT $@ $< -o $@
 
 # What NASM takes in with INCBIN.
 $(BUILD)/gen/%.aml: %.asl | need-iasl
@@ -377,6 +380,21 @@ gdb: | need-gdb
 debug-vmm: $(IMAGE) $(BUILD)/pxhv-debug.elf | $(QEMU) need-gdb
 	$(Q)$(PYTHON) guest/debug_vmm.py $(BUILD) $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE) $(GDB)
 
+# --- the profile: docs/PROFILE.md ---------------------------------------------------------------
+
+# PLATFORM=amdv (QEMU) or vtx (Bochs); VMLINUX=, a kernel with symbols or its System.map, names the
+# guest's functions.
+PLATFORM ?= amdv
+
+# Where it lies is where its symbols say.
+$(BUILD)/profile.img: $(IMAGE_PARTS) $(GUEST) boot/image.sh guest/image.sh | need-sfdisk need-mkfs.vfat need-mcopy
+	$(call say,IMAGE,$@)
+	$(Q)env -u KERNEL -u INITRD -u DISK -u MEMORY TRACE=1 CMDLINE='console=ttyS0 nokaslr' guest/image.sh $@
+
+.PHONY: profile
+profile: $(BUILD)/profile.img $(BUILD)/pxhv-debug.elf | $(if $(filter vtx,$(PLATFORM)),$(BOCHS),$(QEMU))
+	$(Q)$(PYTHON) guest/profile/run.py $(PLATFORM) $< $(BUILD)/pxhv-debug.elf $(BUILD)/profile.html $(VMLINUX)
+
 # --- tests on emulators -------------------------------------------------------------------------
 
 TINY := $(patsubst guest/tiny/%.asm,$(BUILD)/tiny/%.bin,$(sort $(wildcard guest/tiny/*.asm)))
@@ -388,7 +406,7 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
 BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
-BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect
+BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect need-chromium
 
 boot-test: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
 	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)

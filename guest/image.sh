@@ -5,6 +5,7 @@
 #   KERNEL INITRD DISK (several names, separated by spaces: vda, vdb, ...) CMDLINE MEMORY
 #   DEBUG_WAIT=1 makes the guest wait for GDB before its first instruction, and the demo guest's kernel
 #   lie where its symbols say
+#   TRACE=1 keeps the last exits one by one, for "make profile";
 #   QUIET=1 keeps the demo guest's kernel messages off the console; BUILD is the build folder
 # Once KERNEL is given, what is not given is left out of the guest; without it, the demo guest's.
 set -eu
@@ -44,6 +45,7 @@ trap 'exit 1' HUP INT TERM
 # The arguments become the files for the stick, NAME=PATH each.
 set -- "vmlinuz=$KERNEL"
 {
+    [ -z "${TRACE:-}" ] || printf '[pxhv]\ntrace   = on\n'
     echo '# One section for the virtual machine. Any editor will do; the next boot obeys.'
     echo '[vm linux]'
     echo 'kernel  = vmlinuz            ; a file on this stick'

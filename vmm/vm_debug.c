@@ -129,6 +129,13 @@ static bool monitor_line(void *ctx, const char *line, struct byte_sink out)
     return true;
 }
 
+static uint64_t read_profile(void *ctx, uint64_t offset, void *to, uint64_t length)
+{
+    const struct vm *vm = ctx;
+
+    return profile_read(&vm->profile, offset, to, length);
+}
+
 void vm_debug_init(struct vm *vm, const struct config *config)
 {
     const struct gdb_host host = {
@@ -137,6 +144,7 @@ void vm_debug_init(struct vm *vm, const struct config *config)
         .fpu_set = fpu_set,
         .end = end_guest,
         .monitor = monitor_line,
+        .read_profile = read_profile,
     };
 
     vm->debug_wait = config->debug_wait;

@@ -26,6 +26,9 @@ struct gdb_host {
     /* A line behind "monitor" that is none of the stub's own. False: nobody knows it either. May be
      * NULL. */
     bool (*monitor)(void *ctx, const char *line, struct byte_sink out);
+    /* A piece of the profile, as profile_read() gives it; for qXfer:pxhv-profile:read. May be NULL.
+     */
+    uint64_t (*read_profile)(void *ctx, uint64_t offset, void *to, uint64_t length);
 };
 
 struct gdb {

@@ -35,11 +35,39 @@ static void supported(struct gdb *gdb, struct gdb_text *text)
     reply(gdb, line);
 }
 
+static void read_profile(struct gdb *gdb, uint64_t offset, uint64_t length)
+{
+    static uint8_t piece[GDB_PACKET_BYTES / 2];
+    uint64_t wanted = min_u64(length, sizeof(piece));
+    uint64_t got = gdb->host.read_profile(gdb->host.ctx, offset, piece, wanted);
+
+    gdb_begin(&gdb->link);
+    gdb_put(&gdb->link, got < wanted ? 'l' : 'm'); /* nothing lies behind it */
+    for (uint64_t i = 0; i < got; i++)
+        gdb_put(&gdb->link, piece[i]);
+    gdb_send(&gdb->link);
+}
+
+static void transfer_profile(struct gdb *gdb, struct gdb_text *text)
+{
+    uint64_t offset, length;
+
+    if (!gdb->host.read_profile)
+        reply(gdb, GDB_UNSUPPORTED);
+    else if (!gdb_take_word(text, ":") || !gdb_take_range(text, &offset, &length) ||
+             gdb_text_left(text))
+        reply(gdb, GDB_ERROR_INVALID);
+    else
+        read_profile(gdb, offset, length);
+}
+
 static void transfer(struct gdb *gdb, struct gdb_text *text)
 {
     uint64_t offset, length;
 
-    if (!gdb_take_word(text, "features:read:"))
+    if (gdb_take_word(text, "pxhv-profile:read:"))
+        transfer_profile(gdb, text);
+    else if (!gdb_take_word(text, "features:read:"))
         reply(gdb, GDB_UNSUPPORTED);
     else if (!gdb_take_word(text, "target.xml:") || !gdb_take_range(text, &offset, &length) ||
              gdb_text_left(text))
