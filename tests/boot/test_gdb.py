@@ -8,10 +8,9 @@ import subprocess
 
 import pytest
 
-import gdbline
 import machine
 from gdbline import Gdb, Line, gdb
-from platforms import AMDV, BUILD
+from platforms import AMDV, BUILD, VTX
 
 LABELS = ("main", "mixed", "written", "compared", "busy", "letter", "vector", "ends",
           "result", "spin", "message", "value", "crash")
@@ -71,8 +70,8 @@ def test_break_look_and_change(platform, waiting):
     assert '"tiny: Nobody has changed this' in said, said
     assert re.search(r"test +%rdi,%rdi", said), said
     assert "$3 = 4660\n" in said and "$4 = 0x5678\n" in said, said
-    assert "Control Word:        0x037f" in said, said
-    assert "[Inferior 1 (process 1) detached]" in said, said
+    assert "Status Word:         0x0000" in said, said
+    assert re.search(r"\[Inferior 1 .* detached\]", said), said
     guest.expect("tiny: Nobody has changed this")
     guest.expect("tiny: the letter Z")
     guest.expect("tiny: PASS gdb")
@@ -83,14 +82,13 @@ def steps_of(said):
     return [int(word, 16) for word in re.findall(r"^rip ([0-9a-f]+)$", said, re.M)]
 
 
-# One command line each, as -ex takes them.
 TRACE = [f"hbreak *{AT.get('main', 0):#x}", "continue", "delete",
          f'python\nfor i in range({STEPS}):\n gdb.execute("stepi", to_string=True)\n '
          'print("rip %x" % int(gdb.parse_and_eval("(long)$pc")))\nend']
 
 
 def traced(target, tmp_path):
-    """The trace by gdb, whose "python" wants a file."""
+    """Where each of the steps from `main` on led to."""
     script = tmp_path / "trace.gdb"
     script.write_text("\n".join(TRACE) + "\n")
     said = gdb(target, f"source {script}", timeout=300)
@@ -119,6 +117,9 @@ def bare_trace(image, tiny, tmp_path):
         return traced(BareMachine(path), tmp_path)
 
 
+# Bochs' line has the speed of a real one: there it takes minutes.
+@pytest.mark.parametrize("platform", [pytest.param(AMDV, id=AMDV.ident),
+                                      pytest.param(VTX, id=VTX.ident, marks=pytest.mark.full)])
 def test_a_thousand_steps_are_those_of_the_bare_machine(platform, waiting, image, tiny, tmp_path):
     guest = waiting(platform)
     trace = traced(guest.machine, tmp_path)
@@ -170,7 +171,8 @@ def test_a_reset_of_the_guests_own_keeps_the_debugger(platform, waiting, tiny):
     said = gdb(guest.machine, "continue", "continue")
     assert "the guest asked for a reset" in said, said
     assert "exited normally" in said, said
-    assert "tiny: second boot" in guest.log or guest.expect("tiny: second boot")
+    guest.expect("tiny: second boot")
+    assert guest.wait_for_end(), guest.log
 
 
 HOSTILE = [b"$", b"$#", b"$#0", b"$#zz", b"$?#00", b"#3f", b"}", b"$}#", b"\x03" * 50, b"-" * 50,

@@ -187,12 +187,11 @@ static bool take_escape(struct parse *p, const char *value)
 
 static bool take_gdb(struct parse *p, const char *value)
 {
-    static const char *const names[] = {
-        [CONFIG_GDB_COM2] = "com2", [CONFIG_GDB_COM1] = "com1", [CONFIG_GDB_OFF] = "off"};
+    static const char *const names[] = {[CONFIG_GDB_COM2] = "com2", [CONFIG_GDB_OFF] = "off"};
     int number;
 
     if (!take_name(value, names, ARRAY_SIZE(names), &number))
-        return FAIL(p, "the line for GDB \"%.40s\" is none of com2, com1, off", value);
+        return FAIL(p, "the line for GDB \"%.40s\" is neither com2 nor off", value);
     p->config->gdb = (enum config_gdb)number;
     return true;
 }
