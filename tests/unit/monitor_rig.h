@@ -132,6 +132,19 @@ static void seg_get(struct vcpu *vcpu, enum vseg_name name, struct vseg *seg)
     *seg = rig.seg[name];
 }
 
+static bool apic_read(void *ctx, uint32_t msr, uint64_t *value)
+{
+    (void)ctx;
+    *value = msr == 0x1b ? 0xfee00900 : 0;
+    return true;
+}
+
+static uint8_t cr8_read(void *ctx)
+{
+    (void)ctx;
+    return 5;
+}
+
 static void walk_nested(struct vcpu *vcpu, gpa_t gpa, struct nested_walk *walk)
 {
     (void)vcpu;
@@ -246,6 +259,8 @@ static void rig_init(void)
     memset(&rig, 0, sizeof(rig));
     rig_ops.trace = NULL;
     rig.vcpu.backend = &backend;
+    rig.vcpu.hooks.apic_read = apic_read;
+    rig.vcpu.hooks.cr8_read = cr8_read;
     rig.vcpu.rip = RIG_VIRTUAL;
     for (unsigned i = 0; i < RIG_MEMORY; i++)
         rig.memory[i] = (uint8_t)i;

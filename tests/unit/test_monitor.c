@@ -319,7 +319,9 @@ static void registers_by_group(void **state)
                 "CS   0010  base 0000000000000000  limit ffffffff  access a09b\n");
     expect_part("registers segments", "access 0000  unusable");
     expect_part("registers debug", "DR3 0000000000000099\n");
+    expect_part("registers control", "CR8  5\n");
     expect_part("registers msrs", "c0000080 0000000000000000 EFER\n");
+    expect_part("registers msrs", "1b 00000000fee00900 APIC_BASE\n");
     ask("registers all");
     assert_non_null(strstr(rig.out, "RBX"));
     assert_non_null(strstr(rig.out, "EFER"));
