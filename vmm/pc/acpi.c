@@ -16,16 +16,19 @@
 #define AT_RSDT 0x040u
 #define AT_XSDT 0x080u
 #define AT_FADT 0x0C0u
-#define AT_FACS 0x200u
-#define AT_DSDT 0x240u
+#define AT_HPET 0x1D0u
+#define AT_FACS 0x240u
+#define AT_DSDT 0x280u
 #define AREA    (PC_LOW_MEGABYTE - PC_FIRMWARE_BASE)
 
 #define HEADER_SIZE 36u
 #define RSDP_SIZE   36u
-#define RSDT_SIZE   (HEADER_SIZE + 4u)
-#define XSDT_SIZE   (HEADER_SIZE + 8u)
+#define ROOT_TABLES 2u /* what RSDT and XSDT point to: FADT, HPET */
+#define RSDT_SIZE   (HEADER_SIZE + 4u * ROOT_TABLES)
+#define XSDT_SIZE   (HEADER_SIZE + 8u * ROOT_TABLES)
 #define FADT_SIZE   268u /* revision 5 */
 #define FACS_SIZE   64u
+#define HPET_SIZE   56u
 
 /* FADT, "Fixed ACPI Description Table Fixed Feature Flags". */
 #define FADT_WBINVD        BIT(0)
@@ -41,7 +44,13 @@
 #define BOOT_NO_VGA         BIT(2)
 #define BOOT_NO_MSI         BIT(3)
 
-#define GAS_SYSTEM_IO 1u
+#define GAS_SYSTEM_MEMORY 0u
+#define GAS_SYSTEM_IO     1u
+
+/* The low half of the HPET's capabilities: Intel, legacy replacement, 64 bits, three timers. */
+#define HPET_BLOCK_ID 0x8086A201u
+/* Counts between two interrupts that none is lost at: the 20 us that the run loop may wait. */
+#define HPET_MIN_TICK 2000u
 
 /* C-states slower than these (microseconds) don't exist, says the FADT. */
 #define NO_C2_LATENCY 0xFFFFu
@@ -134,6 +143,18 @@ static void write_fadt(uint8_t *fadt)
     table_seal(fadt);
 }
 
+/* IA-PC HPET Specification 1.0a, "The ACPI 2.0 HPET Description Table (HPET)". */
+static void write_hpet(uint8_t *hpet)
+{
+    table_begin(hpet, "HPET", HPET_SIZE, 1);
+    store_le32(hpet + 36, HPET_BLOCK_ID);
+    hpet[40] = GAS_SYSTEM_MEMORY;
+    hpet[41] = 64;
+    store_le64(hpet + 44, PC_HPET_BASE);
+    store_le16(hpet + 53, HPET_MIN_TICK);
+    table_seal(hpet);
+}
+
 gpa_t acpi_write(const struct gmem *gmem, const uint8_t *dsdt, uint64_t dsdt_size_bytes)
 {
     uint8_t *area = gmem_ptr(gmem, PC_FIRMWARE_BASE, AREA);
@@ -150,13 +171,16 @@ gpa_t acpi_write(const struct gmem *gmem, const uint8_t *dsdt, uint64_t dsdt_siz
     area[AT_FACS + 32] = 2;
 
     write_fadt(area + AT_FADT);
+    write_hpet(area + AT_HPET);
 
     table_begin(area + AT_RSDT, "RSDT", RSDT_SIZE, 1);
     store_le32(area + AT_RSDT + HEADER_SIZE, PC_FIRMWARE_BASE + AT_FADT);
+    store_le32(area + AT_RSDT + HEADER_SIZE + 4, PC_FIRMWARE_BASE + AT_HPET);
     table_seal(area + AT_RSDT);
 
     table_begin(area + AT_XSDT, "XSDT", XSDT_SIZE, 1);
     store_le64(area + AT_XSDT + HEADER_SIZE, PC_FIRMWARE_BASE + AT_FADT);
+    store_le64(area + AT_XSDT + HEADER_SIZE + 8, PC_FIRMWARE_BASE + AT_HPET);
     table_seal(area + AT_XSDT);
 
     write_rsdp(area + AT_RSDP);

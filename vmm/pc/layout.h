@@ -16,6 +16,8 @@
     0x3EC00000ull /* up to FEBF_FFFFh: above lie the APICs and the BIOS ROM                        \
                    */
 
+#define PC_HPET_BASE 0xFED00000ull
+
 #define PC_PCI_IO_BASE 0x1000u /* no device has an I/O BAR today */
 #define PC_PCI_IO_SIZE 0xF000u
 
