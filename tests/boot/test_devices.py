@@ -49,9 +49,9 @@ def test_hvc_brings_every_byte(hvc):
     # An emulated serial line has a speed in Bochs: each byte takes its time there.
     size = 1 << 20 if hvc.platform.debugger == "gdb" else 1 << 16
     hvc.shell("mount /dev/vda /mnt; base64 -w 0 /mnt/random.bin > /tmp/text")
-    hvc.line.send(f"stty -opost; head -c {size} /tmp/text; stty opost; printf 'e%sd' n\n")
-    hvc.expect("printf 'e%sd' n\r\n")
-    text = read_until(hvc, "end")
+    hvc.line.send(f"stty -opost; head -c {size} /tmp/text; stty opost; printf '<e%sd>' n\n")
+    hvc.expect("printf '<e%sd>' n\r\n")
+    text = read_until(hvc, "<end>")
     hvc.expect("/ # ")
     assert len(text) == size
     wanted = hvc.shell(f"head -c {size} /tmp/text | md5sum")
