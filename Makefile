@@ -40,8 +40,9 @@ PACKAGE_qemu-system-x86_64 := qemu-system-x86
 PACKAGE_python3 := python3
 PACKAGE_grub-mkrescue := grub-common
 PACKAGE_xorriso := xorriso
+PACKAGE_chromium := chromium
 TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs gdb \
-         qemu-system-x86_64 python3 grub-mkrescue xorriso
+         qemu-system-x86_64 python3 grub-mkrescue xorriso chromium
 NEED_TOOLS := $(TOOLS:%=need-%)
 
 # A file that stands for a package without a command of its own.
@@ -95,11 +96,13 @@ ACPI := $(ASL:%.asl=$(BUILD)/gen/%.aml)
 FONT := $(BUILD)/gen/vmm/hw/font.bin
 
 WARN := -Wall -Wextra -Werror
+# ACCOUNT=0: a VMM that doesn't count and time its exits, for `make bench`.
+NO_ACCOUNT := $(if $(filter 0,$(ACCOUNT)),-DPXHV_NO_ACCOUNT)
 # The VMM runs with the guest's FPU and SSE registers live: general registers only.
 BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
         -fno-stack-protector -fcf-protection=none -fno-omit-frame-pointer \
         -fno-asynchronous-unwind-tables -fno-strict-aliasing $(WARN) \
-        -DPXHV_VERSION='"$(VERSION)"' -Ivmm
+        -DPXHV_VERSION='"$(VERSION)"' -Ivmm $(NO_ACCOUNT)
 # What every VM exit runs through is compiled for speed, and what draws; the rest for size.
 HOT := vmm/virt/% vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c vmm/dev/pit8254.c \
        vmm/dev/pit_counter.c vmm/dev/virtqueue.c vmm/pc/pc_run.c vmm/lib/mem.c \
@@ -133,7 +136,7 @@ $(BUILD)/%.asm.o: %.asm | need-nasm $(ACPI) $(FONT)
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -g -F dwarf -w+all \
-	    -Werror -Ivmm/ -I$(BUILD)/gen/vmm/ -MD $(@:.o=.d) -MT $@ $< -o $@
+	    -Werror $(NO_ACCOUNT) -Ivmm/ -I$(BUILD)/gen/vmm/ -MD $(@:.o=.d) -MT $@ $< -o $@
 
 # What NASM takes in with INCBIN.
 $(BUILD)/gen/%.aml: %.asl | need-iasl
@@ -353,6 +356,45 @@ run-kvm: $(IMAGE) | $(QEMU)
 run-bochs: $(IMAGE) | $(BOCHS)
 	$(Q)$(PYTHON) guest/run.py bochs $(IMAGE) pc $(RAM)
 
+# --- debuggers ------------------------------------------------------------------------------------
+
+# The guest waits for GDB on COM2, which is a socket: IMAGE= is another image, EMULATOR= as in run-*.
+EMULATOR ?= auto
+DEBUG_IMAGE := $(if $(filter file,$(origin IMAGE)),$(BUILD)/debug.img,$(IMAGE))
+
+$(BUILD)/debug.img: $(IMAGE_PARTS) $(GUEST) boot/image.sh guest/image.sh | need-sfdisk need-mkfs.vfat need-mcopy
+	$(call say,IMAGE,$@)
+	$(Q)env -u KERNEL -u INITRD -u DISK -u CMDLINE -u MEMORY DEBUG_WAIT=1 guest/image.sh $@
+
+.PHONY: debug gdb debug-vmm
+debug: $(DEBUG_IMAGE) | $(if $(filter bochs,$(EMULATOR)),$(BOCHS),$(QEMU))
+	$(Q)$(PYTHON) guest/run.py --gdb=$(BUILD)/gdb.sock $(EMULATOR) $(DEBUG_IMAGE) $(MACHINE) $(RAM) $(FIRMWARE)
+
+# VMLINUX= is the guest's kernel with its symbols, GDB= other arguments.
+gdb: | need-gdb
+	$(Q)test -S $(BUILD)/gdb.sock || { echo "pxHV: no machine waits for gdb: start one with" \
+	    "'make debug' in another terminal." >&2; exit 1; }
+	$(Q)gdb -q -ex 'set architecture i386:x86-64' -ex 'target remote $(BUILD)/gdb.sock' $(GDB) $(VMLINUX)
+
+# pxHV itself, by QEMU's stub: stops at the VMM's first line of C.
+debug-vmm: $(IMAGE) $(BUILD)/pxhv-debug.elf | $(QEMU) need-gdb
+	$(Q)$(PYTHON) guest/debug_vmm.py $(BUILD) $(IMAGE) $(MACHINE) $(RAM) $(FIRMWARE) $(GDB)
+
+# --- the profile: docs/PROFILE.md ---------------------------------------------------------------
+
+# PLATFORM=amdv (QEMU) or vtx (Bochs); VMLINUX=, a kernel with symbols or its System.map, names the
+# guest's functions.
+PLATFORM ?= amdv
+
+# Where it lies is where its symbols say.
+$(BUILD)/profile.img: $(IMAGE_PARTS) $(GUEST) boot/image.sh guest/image.sh | need-sfdisk need-mkfs.vfat need-mcopy
+	$(call say,IMAGE,$@)
+	$(Q)env -u KERNEL -u INITRD -u DISK -u MEMORY TRACE=1 CMDLINE='console=ttyS0 nokaslr' guest/image.sh $@
+
+.PHONY: profile
+profile: $(BUILD)/profile.img $(BUILD)/pxhv-debug.elf | $(if $(filter vtx,$(PLATFORM)),$(BOCHS),$(QEMU))
+	$(Q)$(PYTHON) guest/profile/run.py $(PLATFORM) $< $(BUILD)/pxhv-debug.elf $(BUILD)/profile.html $(VMLINUX)
+
 # --- tests on emulators -------------------------------------------------------------------------
 
 TINY := $(patsubst guest/tiny/%.asm,$(BUILD)/tiny/%.bin,$(sort $(wildcard guest/tiny/*.asm)))
@@ -364,14 +406,14 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
 BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
-BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect
+BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect need-chromium
 
-boot-test: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+boot-test: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
 	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 # What `make test` has, and every firmware with every disk.
 .PHONY: test-full
-test-full: all $(TINY) $(BUILD)/pxhv.iso | $(BOOT_NEEDS)
+test-full: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
 	$(Q)FULL=1 $(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 include tests/bench/bench.mk

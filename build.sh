@@ -27,6 +27,7 @@ grub-mkrescue:grub-common xorriso:xorriso
 /boot/memtest86+x64.bin:memtest86+
 "
 NEEDED_BY_TESTS="
+chromium:chromium
 gdb:gdb clang:clang clang-format:clang-format cppcheck:cppcheck
 /usr/include/cmocka.h:libcmocka-dev /usr/include/Zydis/Zydis.h:libzydis-dev
 /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from emulator import Emulator
@@ -34,12 +35,15 @@ ata0-master: type=disk, path={disk}, mode=flat, cylinders={cylinders}, heads={he
 boot: disk
 sound: driver=dummy
 com1: enabled=1, mode=socket-server, dev=localhost:{port}
-log: {log}
+{com2}log: {log}
 panic: action=fatal
 error: action=report
 info: action=report
 debug: action=ignore
 """
+
+
+COM2 = "com2: enabled=1, mode=socket-server, dev=localhost:{port}\n"
 
 
 def free_port():
@@ -48,14 +52,68 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class Relay:
+    """Bochs' COM2 on a Unix socket to which one gdb after the other may connect: Bochs itself takes
+    one client, for ever, and begins when it has come."""
+
+    def __init__(self, line, path):
+        self._line = line
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(path)
+        self._server.listen()
+        self._client = None
+        threading.Thread(target=self._accept, daemon=True).start()
+        threading.Thread(target=self._to_gdb, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self._server.accept()[0]
+            except OSError:
+                return
+            self._client = client
+            self._from_gdb(client)
+            self._client = None
+            client.close()
+
+    def _from_gdb(self, client):
+        try:
+            while data := client.recv(4096):
+                self._line.sendall(data)
+        except OSError:
+            pass  # either end has gone
+
+    def _to_gdb(self):
+        try:
+            while data := self._line.recv(4096):
+                client = self._client
+                try:
+                    if client:
+                        client.sendall(data)
+                except OSError:
+                    pass  # nobody listens: as on a line without a plug
+        except OSError:
+            pass
+
+    def close(self):
+        for end in (self._server, self._line):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+
+
 class Bochs(Emulator):
-    """One emulated machine; .connection is its serial line. stop() ends it and removes its
-    folder."""
+    """One emulated machine; .connection is its serial line. stop() ends it and removes its folder.
+    With gdb it has a second line, for gdb's "target remote" at the Unix socket .gdb_path, or at the
+    path that `gdb` is."""
 
     def __init__(self, image, model=DEFAULT_MODEL, megs=512, count=1,
                  ips=50_000_000, sync="none", time0="utc", bios=BIOS,
-                 debugger="c\n"):
+                 debugger="c\n", gdb=False):
         self.folder = tempfile.mkdtemp(prefix="pxhv-bochs-")
+        self.gdb_path = gdb if isinstance(gdb, str) else os.path.join(self.folder, "gdb")
         self.log = os.path.join(self.folder, "bochs.log")
         # Bochs leaves a lock file beside the disk when it is killed: give it a name of its own.
         disk = os.path.join(self.folder, "disk.img")
@@ -64,32 +122,34 @@ class Bochs(Emulator):
         if size % CYLINDER:
             raise ValueError(f"{image}: {size} bytes are no whole number of cylinders")
         self.port = free_port()
+        self.gdb_port = free_port() if gdb else None
         config = CONFIG.format(
             megs=megs, model=model, count=count, ips=ips, sync=sync, time0=time0, disk=disk,
             cylinders=size // CYLINDER, heads=HEADS, spt=SECTORS_PER_TRACK, port=self.port,
-            log=self.log, bios=bios)
+            log=self.log, bios=bios, com2=COM2.format(port=self.gdb_port) if gdb else "")
         self._write("bochsrc", config)
         # Debian's Bochs starts in its debugger: "c" lets the machine run.
         self._write("commands", debugger)
-        self.connection = None
+        self.connection = self._relay = None
         self._output = open(os.path.join(self.folder, "stdout"), "wb")
         self.process = subprocess.Popen(
             ["bochs", "-q", "-f", "bochsrc", "-rc", "commands"], cwd=self.folder,
             stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
             start_new_session=True)
-        self._connect()
+        self.connection = self._connect(self.port)
+        if gdb:
+            self._relay = Relay(self._connect(self.gdb_port), self.gdb_path)
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def _connect(self):
+    def _connect(self, port):
         """Bochs listens and starts the machine when a client has come."""
         end = time.monotonic() + 30
         while True:
             try:
-                self.connection = socket.create_connection(("localhost", self.port))
-                return
+                return socket.create_connection(("localhost", port))
             except ConnectionRefusedError:
                 if self.process.poll() is not None or time.monotonic() > end:
                     text = self.report()
@@ -111,5 +171,7 @@ class Bochs(Emulator):
         self.process.wait()
         if self.connection:
             self.connection.close()
+        if self._relay:
+            self._relay.close()
         self._output.close()
         shutil.rmtree(self.folder, ignore_errors=True)

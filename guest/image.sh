@@ -3,6 +3,9 @@
 # Usage: image.sh OUT, from the root of the tree; an OUT that ends in .iso is a CD that GRUB boots.
 # With these in the environment (all may be empty):
 #   KERNEL INITRD DISK (several names, separated by spaces: vda, vdb, ...) CMDLINE MEMORY
+#   DEBUG_WAIT=1 makes the guest wait for GDB before its first instruction, and the demo guest's kernel
+#   lie where its symbols say
+#   TRACE=1 keeps the last exits one by one, for "make profile";
 #   QUIET=1 keeps the demo guest's kernel messages off the console; BUILD is the build folder
 # Once KERNEL is given, what is not given is left out of the guest; without it, the demo guest's.
 set -eu
@@ -18,7 +21,7 @@ if [ -z "${KERNEL:-}" ]; then
     KERNEL=$build/guest/vmlinuz
     INITRD=${INITRD:-$build/guest/initrd.img}
     DISK=${DISK:-$build/guest/disk.img}
-    CMDLINE=${CMDLINE:-console=ttyS0${QUIET:+ quiet}}
+    CMDLINE=${CMDLINE:-console=ttyS0${QUIET:+ quiet}${DEBUG_WAIT:+ nokaslr}}
 fi
 
 case ${MEMORY:-256M} in
@@ -42,6 +45,7 @@ trap 'exit 1' HUP INT TERM
 # The arguments become the files for the stick, NAME=PATH each.
 set -- "vmlinuz=$KERNEL"
 {
+    [ -z "${TRACE:-}" ] || printf '[pxhv]\ntrace   = on\n'
     echo '# One section for the virtual machine. Any editor will do; the next boot obeys.'
     echo '[vm linux]'
     echo 'kernel  = vmlinuz            ; a file on this stick'
@@ -63,6 +67,9 @@ for name in ${DISK:-}; do
         >>"$config"
     number=$((${number:-1} + 1))
 done
+if [ -n "${DEBUG_WAIT:-}" ]; then
+    printf '\n[pxhv]\ndebug   = wait               ; for GDB on COM2\n' >>"$config"
+fi
 
 mkdir -p "$(dirname "$out")"
 case $out in

@@ -53,12 +53,20 @@ def machine_arguments(image, kind="tcg", machine="pc", megs=512, disk="virtio", 
             FIRMWARE[firmware] + [part.format(image=image) for part in DISKS[disk]])
 
 
+def debug_line(path):
+    """The arguments that put a second serial line, COM2, on a Unix socket for gdb."""
+    return ["-chardev", f"socket,id=debug,path={path},server=on,wait=off",
+            "-serial", "chardev:debug"]
+
+
 class Qemu(Emulator):
     """One machine; .connection is its serial line, .qmp() its monitor. stop() ends it. With icount
-    its time is instructions, a nanosecond each, and leaps while its CPU is halted."""
+    its time is instructions, a nanosecond each, and leaps while its CPU is halted. With gdb it has
+    a second line, for gdb's "target remote" at the Unix socket .gdb_path."""
 
-    def __init__(self, image, cpu=None, icount=False, arguments=(), **machine):
+    def __init__(self, image, cpu=None, icount=False, arguments=(), gdb=False, **machine):
         self.folder = tempfile.mkdtemp(prefix="pxhv-qemu-")
+        self.gdb_path = os.path.join(self.folder, "gdb")
         ours, theirs = zip(socket.socketpair(), socket.socketpair())
         self.connection, self._monitor = ours
         self._output = open(os.path.join(self.folder, "stdout"), "w+b")
@@ -67,6 +75,8 @@ class Qemu(Emulator):
             "-chardev", f"socket,id=serial,fd={theirs[0].fileno()}", "-serial", "chardev:serial",
             "-chardev", f"socket,id=monitor,fd={theirs[1].fileno()}",
             "-mon", "chardev=monitor,mode=control"]
+        if gdb:
+            command += debug_line(self.gdb_path)
         if cpu:
             command += ["-cpu", cpu]
         if icount:

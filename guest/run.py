@@ -1,8 +1,9 @@
 """`make run`: pxHV on an emulated or virtual PC, its serial line bridged to this terminal.
 
-Usage: run.py auto|kvm|tcg|bochs IMAGE [pc|q35 [MIB [bios|uefi]]]
+Usage: run.py [--gdb=SOCKET] auto|kvm|tcg|bochs IMAGE [pc|q35 [MIB [bios|uefi]]]
 
-auto takes KVM where it nests, else QEMU's software emulation of AMD-V, and says why.
+auto takes KVM where it nests, else QEMU's software emulation of AMD-V, and says why. With --gdb the
+PC has a COM2, for gdb's "target remote" at the Unix socket.
 """
 
 import os
@@ -82,12 +83,19 @@ def bridge(connection):
                     return False
 
 
-def run_bochs(image, megs):
+def make_room(path):
+    """The socket of a machine that has gone is in the way of the next one's."""
+    if os.path.exists(path):
+        os.remove(path)
+    print(f"pxHV: COM2 is at {path}: attach with  make gdb  in another terminal.")
+
+
+def run_bochs(image, megs, gdb):
     print(f"pxHV: Bochs emulates a PC with VT-x, about a hundred times slower than a real one: the "
           f"shell takes a minute or two.\npxHV: {HELP}", flush=True)
     terminal = sys.stdin.fileno() if sys.stdin.isatty() else None
     saved = termios.tcgetattr(terminal) if terminal is not None else None
-    with Bochs(image, time0="utc", megs=megs) as machine:
+    with Bochs(image, time0="utc", megs=megs, gdb=gdb) as machine:
         try:
             if saved:
                 tty.setraw(terminal)
@@ -100,7 +108,7 @@ def run_bochs(image, megs):
     print("\npxHV: the machine is off." if ended else "\npxHV: left; the machine is gone.")
 
 
-def run_qemu(image, kind, why, **pc):
+def run_qemu(image, kind, why, gdb, **pc):
     """QEMU takes this process over: its mon:stdio knows the same keys as the bridge above. The
     screen stays a screen, which -nographic would have the BIOS copy to the serial line."""
     if not shutil.which(qemu.PROGRAM):
@@ -108,7 +116,7 @@ def run_qemu(image, kind, why, **pc):
                  f"Run ./build.sh deps, or: apt-get install qemu-system-x86")
     print(f"pxHV: {why}.\npxHV: {HELP}", flush=True)
     os.execvp(qemu.PROGRAM, [qemu.PROGRAM, "-display", "none", "-serial", "mon:stdio"] +
-              qemu.machine_arguments(image, kind, **pc))
+              (qemu.debug_line(gdb) if gdb else []) + qemu.machine_arguments(image, kind, **pc))
 
 
 def run_kvm(image, name, **pc):
@@ -119,12 +127,14 @@ def run_tcg(image, why="", **pc):
     run_qemu(image, "tcg", f"running in QEMU's emulation of a PC with AMD-V{why}", **pc)
 
 
-def run(how, image, machine="pc", megs="512", firmware="bios"):
+def run(how, image, machine="pc", megs="512", firmware="bios", gdb=False):
     # The BIOS reads a virtio disk with fewer exits than an IDE one: under KVM it matters.
     pc = {"machine": machine, "megs": megs, "firmware": firmware,
-          "disk": "cd" if image.endswith(".iso") else "virtio"}
+          "disk": "cd" if image.endswith(".iso") else "virtio", "gdb": gdb}
+    if gdb:
+        make_room(gdb)
     if how == "bochs":
-        run_bochs(image, int(megs))
+        run_bochs(image, int(megs), gdb)
     elif how == "tcg":
         run_tcg(image, **pc)
     else:
@@ -140,6 +150,8 @@ def run(how, image, machine="pc", megs="512", firmware="bios"):
 if __name__ == "__main__":
     for number in END_SIGNALS:
         signal.signal(number, leave)
-    if len(sys.argv) not in (3, 4, 5, 6) or sys.argv[1] not in ("auto", "kvm", "tcg", "bochs"):
+    options = [word for word in sys.argv[1:] if word.startswith("--gdb=")]
+    words = [word for word in sys.argv[1:] if word not in options]
+    if len(words) not in (2, 3, 4, 5) or words[0] not in ("auto", "kvm", "tcg", "bochs"):
         sys.exit(__doc__)
-    run(*sys.argv[1:])
+    run(*words, gdb=options[-1].partition("=")[2] if options else False)

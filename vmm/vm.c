@@ -53,6 +53,7 @@ static void read_config(struct vm *vm, const struct boot_info *boot)
     log_set_level((enum log_level)config.log_level);
     console_set_keyboard((enum console_keyboard)config.keyboard);
     vm_monitor_init(vm, config.escape);
+    vm_debug_init(vm, &config);
     vm->config = config.vm;
     vm->trace_wanted = config.trace;
 }
@@ -177,7 +178,7 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
         .host_events = vm_host_events,
         .host_deadline = vm_host_deadline,
         .host_advance = vm_host_advance,
-        .debug_stopped = vm_monitor_stopped,
+        .debug_stopped = vm_debug_stopped,
         .host_ctx = vm,
     };
     pc_init(&vm->pc, &config);
@@ -194,6 +195,7 @@ static void create_vcpu(struct vm *vm, const struct backend *backend)
     if (!trace_set(&vm->vcpu, vm->trace_wanted))
         vm_refuse("no memory left for the trace of exits: lower \"memory\" in pxhv.cfg, or say "
                   "\"trace = off\" there");
+    vm_debug_start(vm);
 }
 
 static void describe_profile(struct vm *vm, const struct boot_info *boot)

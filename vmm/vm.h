@@ -2,6 +2,7 @@
 #ifndef VM_H
 #define VM_H
 
+#include "debug/gdb.h"
 #include "debug/profile.h"
 #include "dev/ramdisk.h"
 #include "lib/boot_info.h"
@@ -25,6 +26,12 @@ struct vm {
     struct profile_source profile; /* what profile_read() is to read */
 
     struct vm_monitor mon;
+
+    /* The debugger. */
+    struct gdb gdb;
+    bool debug_line, debug_wait; /* there is one; the guest's first start waits for it */
+    struct gdb_fpu fpu;          /* the guest's registers on their way */
+    vtime_t debug_at;            /* when what has come on the line is looked at anew */
 
     /* A byte that the guest had no room for yet. */
     bool typed_held, key_held;
@@ -80,5 +87,18 @@ vtime_t vm_host_deadline(void *ctx);
 void vm_host_advance(void *ctx, vtime_t now);
 /* The guest begins to run: the status line shows it. */
 void vm_console_start(struct vm *vm);
+
+/* --- vm_debug.c -------------------------------------------------------------------------------
+ */
+
+/* Opens the line to a debugger as pxhv.cfg says. Stops the machine where the guest shall wait for
+ * one and there is no line. */
+void vm_debug_init(struct vm *vm, const struct config *config);
+/* Behind vcpu_create(), before the guest's first start. */
+void vm_debug_start(struct vm *vm);
+/* Takes what has come on the line. */
+void vm_debug_input(struct vm *vm);
+/* A callback of the PC, whose ctx is the struct vm. */
+void vm_debug_stopped(void *ctx);
 
 #endif

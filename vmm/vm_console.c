@@ -27,6 +27,7 @@ void vm_host_events(void *ctx)
 {
     struct vm *vm = ctx;
     serial_poll();
+    vm_debug_input(vm);
     vm_monitor_input(vm);
     while (vm->typed_held || ring_get(&vm->mon.to_guest, &vm->typed_byte)) {
         vm->typed_held = !pc_type(&vm->pc, vm->typed_byte);
@@ -131,13 +132,16 @@ static void draw(struct vm *vm)
 vtime_t vm_host_deadline(void *ctx)
 {
     const struct vm *vm = ctx;
-    return min_u64(vm_monitor_deadline(vm), min_u64(vm->draw_at, vm->status_at));
+    vtime_t others = min_u64(vm->debug_at, vm_monitor_deadline(vm));
+    return min_u64(others, min_u64(vm->draw_at, vm->status_at));
 }
 
 void vm_host_advance(void *ctx, vtime_t now)
 {
     struct vm *vm = ctx;
     vm_monitor_advance(vm, now);
+    if (vm->debug_at <= now)
+        vm_debug_input(vm);
     if (vm->status_at <= now) {
         show_status(vm, now);
         vm->status_at = now + STATUS_NS;
@@ -149,6 +153,7 @@ void vm_host_advance(void *ctx, vtime_t now)
 void vm_console_start(struct vm *vm)
 {
     console_set_stopped(false);
+    vm->debug_at = VTIME_NEVER;
     vm->draw_at = VTIME_NEVER;
     vm->draw_rest_ns = 0;
     vm->line_full_at = VTIME_NEVER;

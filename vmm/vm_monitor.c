@@ -113,7 +113,13 @@ uint32_t vm_monitor_room(const struct vm *vm)
 
 static bool is_told(const struct vm *vm)
 {
-    return vdebug_stopped(&vm->vcpu) && vm->mon.stop_base == vm->vcpu.clock.tsc_base;
+    return vdebug_stopped(&vm->vcpu) && vm->mon.told_tsc == vm->vcpu.debug.stopped_tsc;
+}
+
+/* Stopped for its output's sake, and not at somebody's break. */
+static bool is_held(const struct vm *vm)
+{
+    return vm->mon.holding && vdebug_stop(&vm->vcpu)->reason == VDEBUG_PAUSED;
 }
 
 static void resume(struct vm *vm)
@@ -142,7 +148,7 @@ static void open_monitor(struct vm *vm)
 static void close_monitor(struct vm *vm)
 {
     struct vm_monitor *mon = &vm->mon;
-    bool stopped = vdebug_stopped(&vm->vcpu);
+    bool stopped = vdebug_stopped(&vm->vcpu), held = stopped && is_held(vm);
 
     monitor_end_live(&mon->monitor);
     mon->live_tsc = UINT64_MAX;
@@ -150,11 +156,11 @@ static void close_monitor(struct vm *vm)
     console_set_monitor(false);
     begin_notice(vm);
     text_printf(text_sink(vm), "back at the guest's console%s\n",
-                stopped && !mon->holding ? "; the guest is still paused" : "");
-    if (mon->holding && stopped) {
+                stopped && !held ? "; the guest is still paused" : "");
+    if (stopped) /* no time passes for it: all at once */
         show_all(vm);
+    if (held)
         resume(vm);
-    }
     mon->holding = false;
     mon->show_at = ring_count(&mon->from_guest) || mon->lost ? vm_guest_now(vm) : VTIME_NEVER;
     pc_host_deadline_changed(&vm->pc);
@@ -165,10 +171,9 @@ static void help(struct vm *vm)
     char key[ESCAPE_NAME_SIZE];
 
     escape_name(vm->mon.escape.key, key);
-    begin_notice(vm);
     text_printf(text_sink(vm),
-                "%s c: the monitor, and back; %s x: power off; %s %s: %s for the guest\n", key, key,
-                key, key, key);
+                "\n%s c: the monitor, and back; %s x: power off; %s %s: %s for the guest\n", key,
+                key, key, key, key);
     end_notice(vm);
 }
 
@@ -285,14 +290,14 @@ static void tell_stop(struct vm *vm)
 {
     struct vm_monitor *mon = &vm->mon;
 
-    mon->stop_base = vm->vcpu.clock.tsc_base;
+    mon->told_tsc = vm->vcpu.debug.stopped_tsc;
     if (!mon->open && monitor_owns_stop(&mon->monitor))
         open_monitor(vm);
     if (!mon->open)
         return;
     if (vdebug_stop(&vm->vcpu)->reason != VDEBUG_STEPPED)
         begin_notice(vm);
-    if (mon->holding)
+    if (is_held(vm))
         text_printf(text_sink(vm),
                     "the guest stands still: %u bytes of its output wait for you to leave\n",
                     ring_count(&mon->from_guest));
@@ -310,16 +315,9 @@ bool vm_monitor_serve(struct vm *vm)
     show_live(vm);
     screen_sync();
     bool go_on = vm->mon.monitor.go_on;
-    vm->mon.monitor.go_on = false;
+    if (go_on)
+        vm->mon.holding = vm->mon.monitor.go_on = false; /* a full ring holds it again */
     return go_on;
-}
-
-void vm_monitor_stopped(void *ctx)
-{
-    struct vm *vm = ctx;
-
-    while (!vm_monitor_serve(vm))
-        hw_sleep_until(vm_monitor_wakeup(vm));
 }
 
 uint64_t vm_monitor_wakeup(const struct vm *vm)

@@ -24,10 +24,9 @@ struct vm_monitor {
     struct ring from_guest; /* said, and not yet shown */
     uint64_t lost;          /* bytes of the guest's output that found no room */
     bool holding;           /* the guest stands still until its output was shown */
-    /* The newest stop for a debugger, by the clock's base, which moves behind each. */
-    uint64_t stop_base;
-    uint64_t live_tsc; /* when the live topic is shown next; UINT64_MAX: there is none */
-    vtime_t show_at;   /* when more of from_guest is shown; VTIME_NEVER: nothing waits */
+    uint64_t told_tsc;      /* when the stop was that a person was told about last */
+    uint64_t live_tsc;      /* when the live topic is shown next; UINT64_MAX: there is none */
+    vtime_t show_at;        /* when more of from_guest is shown; VTIME_NEVER: nothing waits */
 };
 
 void vm_monitor_init(struct vm *vm, uint8_t escape_key);
@@ -47,8 +46,6 @@ void vm_monitor_advance(struct vm *vm, vtime_t now);
  * on, vdebug_resume() was called. */
 bool vm_monitor_serve(struct vm *vm);
 uint64_t vm_monitor_wakeup(const struct vm *vm);
-/* A callback of the PC, whose ctx is the struct vm: a stop where nobody but the monitor debugs. */
-void vm_monitor_stopped(void *ctx);
 /* The guest starts, perhaps anew. */
 void vm_monitor_guest_starts(struct vm *vm);
 /* The guest has stopped for good, or for a reset: shows what it said last. */

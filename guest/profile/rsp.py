@@ -52,28 +52,32 @@ class Link:
         return self.receive()
 
 
-def unescape(body):
-    """Binary data: "}" stands for the next byte xor 20h."""
+def unpack(body):
+    """Binary data: "}" stands for the next byte xor 20h, and a byte, "*" and a character for a run of
+    that byte: "Overview" in GDB's manual."""
     out = bytearray()
     at = 0
     while at < len(body):
         if body[at] == ord("}"):
             at += 1
             out.append(body[at] ^ 0x20)
+        elif body[at] == ord("*"):
+            at += 1
+            out += out[-1:] * (body[at] - 29)
         else:
             out.append(body[at])
         at += 1
     return bytes(out)
 
 
-def read_object(link, name, until=None, piece=1024):
+def read_object(link, name, until=None, piece=4096):
     """What qXfer:name:read gives, whole or up to `until` bytes."""
     data = b""
     while until is None or len(data) < until:
         reply = link.ask(f"qXfer:{name}:read::{len(data):x},{piece:x}")
         if reply[:1] not in (b"m", b"l"):
             raise ConnectionError(f"qXfer:{name} was answered with {reply!r}")
-        data += unescape(reply[1:])
+        data += unpack(reply[1:])
         if reply[:1] == b"l":
             break
     return data

@@ -7,42 +7,48 @@ import os
 import re
 import subprocess
 
-import rsp
+from bochs import Bochs
 
-MOST_STEPS = 20_000
-MOST_EXITS = 120
+USED_COM1, STEPS = 400, 400_000  # of Bochs: how often the UART was read before it, and how long
 
-# Stages in the order of an exit's way. A function belongs to the first that knows it, or else its
-# file does.
+# Stages in the order of an exit's way.
 STAGES = (
-    ("stub", "Entry stub", "saves the guest's registers and takes the time"),
+    ("stub", "Entry stub", "takes the time and saves the guest's registers"),
     ("decode", "Decode", "reads the CPU's report and puts it into neutral words"),
     ("account", "Account", "counts the exit and keeps it in the ring"),
     ("decide", "Decide", "the handler for this kind of exit; moves RIP"),
     ("device", "Device", "the bus finds the device, the device answers"),
     ("inject", "Inject", "looks for interrupts and deadlines, queues what is due"),
-    ("resume", "Resume", "writes back what changed, loads registers, enters the guest"),
+    ("resume", "Resume", "writes back what changed, loads registers, takes the time, enters the guest"),
 )
 
-FUNCTIONS = {
-    "account_exit": "account", "account_charge": "account", "account_detail": "account",
-    "account_hash": "account", "account_key": "account", "account_find": "account",
-    "write_hot_state": "resume", "write_changes": "resume", "unpark": "resume",
-    "write_inject": "resume", "arm_deadline": "resume", "take_flush": "resume",
-    "clgi": "resume", "vmload": "resume", "pic8259_ack": "inject", "irq_ack": "inject",
-}
-FILES = (
-    ("virt/trace.", "account"), ("virt/account.", "account"), ("virt/timeline.", "account"),
-    ("virt/run.c", "inject"), ("virt/vmx/", "decode"), ("virt/svm/", "decode"),
-    ("dev/", "device"), ("pc/", "device"), ("hw/", "device"), ("term/", "device"),
-    ("vm_console.c", "device"), ("virt/", "decide"),
-)
+ACCOUNT = re.compile(r"virt/(trace|account|timeline)\.")
+RUN = {"VT-x": "vmx_run", "AMD-V": "svm_run"}  # what both comes out of the guest and goes into it
 
 
-def stage_of(function, path):
-    if function in FUNCTIONS:
-        return FUNCTIONS[function]
-    return next((stage for part, stage in FILES if part in path), "device")
+class Walk:
+    """Which stage an instruction belongs to, by its function and file and by what came before."""
+
+    def __init__(self, vendor):
+        self.run = RUN[vendor]
+        self.at = "stub"
+
+    def stage(self, function, file):
+        in_stub = file.endswith((".asm", ".inc"))
+        if self.at == "stub" and not in_stub:
+            self.at = "decode"
+        elif self.at == "decode" and file.endswith("virt/exit.c") and "virt/svm" not in file \
+                and "virt/vmx" not in file:
+            self.at = "decide"
+        elif self.at in ("decide", "inject") and (in_stub or function == self.run):
+            self.at = "resume"
+        elif self.at == "decide" and file.endswith("virt/run.c"):
+            self.at = "inject"
+        if self.at != "decide":
+            return self.at
+        if ACCOUNT.search(file):
+            return "account"
+        return "decide" if "/virt/" in file else "device"
 
 
 def run(*command, text=None):
@@ -83,19 +89,11 @@ class Vmm:
 
 
 def by_stage(vmm, vendor, path):
-    """A list of (stage, instructions, functions by how many of them are theirs)."""
+    """The stages, with their functions by how many of the instructions are theirs."""
     counts = {key: collections.Counter() for key, _, _ in STAGES}
-    entry = {"VT-x": "vmx_resume", "AMD-V": "svm_enter"}[vendor]
-    returned = False  # from the stub that came out of the guest
-    for address, (function, file) in zip(path, vmm.places(path)):
-        if file.endswith(".asm"):
-            stage = "resume" if returned else "stub"
-            function = entry if returned else {"VT-x": "vmx_exit_point"}.get(vendor, entry)
-        else:
-            returned = True
-            stage = stage_of(function, file)
-        where = file.split("vmm/")[-1]
-        counts[stage][function, where] += 1
+    walk = Walk(vendor)
+    for function, file in vmm.places(path):
+        counts[walk.stage(function, file)][function, file.split("vmm/")[-1]] += 1
     return [{"stage": key, "name": name, "what": what, "instructions": sum(counts[key].values()),
              "functions": [{"function": function, "file": file, "instructions": number}
                            for (function, file), number in counts[key].most_common()]}
@@ -130,39 +128,60 @@ def choose(vmm, vendor, paths):
     return result
 
 
-def enough(vmm, paths):
-    return all(any(with_these <= names_of(vmm, path) and not without & names_of(vmm, path)
-                   for path in paths) for _, _, with_these, without in SHOWN)
-
-
-# --- QEMU: its stub for GDB -----------------------------------------------------------------------
-
-def rip_of(link):
-    return int.from_bytes(bytes.fromhex(link.ask("p10").decode()), "little")
-
-
-def breakpoint_at(link, packet, address):
-    if link.ask(f"{packet}1,{address:x},1") != b"OK":
-        raise ConnectionError("QEMU's stub takes no breakpoint")
-
-
-def step_qemu(vmm, connection, poke):
-    """The ways of some exits of a QEMU whose stub this is; `poke` makes the guest do something."""
-    entry, behind = vmm.entry_and_exit("AMD-V")
-    link = rsp.Link(connection)
-    # QEMU reads single registers only for a debugger that has asked which there are.
-    link.ask("qSupported:xmlRegisters=i386")
-    link.ask("qXfer:features:read:target.xml:0,ffb")
-    poke()
-    paths = []
-    while len(paths) < MOST_EXITS and not enough(vmm, paths):
-        breakpoint_at(link, "Z", behind)
-        link.ask("c")
-        breakpoint_at(link, "z", behind)  # a step from it would stop at it
-        path = [rip_of(link)]
-        while path[-1] != entry and len(path) < MOST_STEPS:
-            link.ask("s")
-            path.append(rip_of(link))
-        paths.append(path)
-    link.ask("D")
+def paths_in(addresses, entry, behind):
+    """Cuts a list of executed instructions into ways from the guest to the guest."""
+    paths, path = [], None
+    for address in addresses:
+        if address == behind:
+            path = []
+        if path is not None:
+            path.append(address)
+            if address == entry:
+                paths.append(path)
+                path = None
     return paths
+
+
+# --- QEMU: its log of what it runs ----------------------------------------------------------------
+
+def log_filter(vmm):
+    """QEMU's arguments that keep the guest out of its log."""
+    return ["-dfilter", f"{vmm.symbols['__text_start']:#x}..{vmm.symbols['__text_end']:#x}"]
+
+
+def watch_qemu(vmm, machine, busy):
+    """The ways of the exits that a QEMU started with log_filter() has while busy() lasts."""
+    def monitor(command):
+        machine.qmp("human-monitor-command", **{"command-line": command})
+
+    path = os.path.join(machine.folder, "exec.log")
+    monitor("logfile " + path)
+    monitor("singlestep on")  # so that each instruction is a block of its own
+    monitor("log exec,nochain")
+    busy()
+    monitor("log none")
+    monitor("singlestep off")
+    with open(path, encoding="ascii", errors="replace") as file:
+        addresses = [int(line.split("/")[1], 16) for line in file if line.startswith("Trace ")]
+    return paths_in(addresses, *vmm.entry_and_exit("AMD-V"))
+
+
+# --- Bochs: its own debugger ----------------------------------------------------------------------
+
+def watch_bochs(vmm, image):
+    """Likewise of a Bochs with VT-x that boots the image: its debugger prints what it runs, once COM1
+    has been used for a while."""
+    entry, behind = vmm.entry_and_exit("VT-x")
+    uart = vmm.symbols["uart16550_read"]
+    script = [f"lb {uart:#x}", *["c"] * USED_COM1, "d 1", f"lb {behind:#x}", "c", "d 2", "trace on",
+              f"s {STEPS}", "q", ""]
+    machine = Bochs(image, debugger="\n".join(script))
+    try:
+        if not machine.wait(300):
+            raise RuntimeError(f"Bochs' debugger did not come to an end\n{machine.report()}")
+        with open(os.path.join(machine.folder, "stdout"), encoding="ascii", errors="replace") as file:
+            text = file.read()
+    finally:
+        machine.stop()
+    lines = re.finditer(r"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] 0008:([0-9a-f]+)", text, re.M)
+    return paths_in((int(line[1], 16) for line in lines), entry, behind)

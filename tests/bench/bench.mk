@@ -28,6 +28,12 @@ $(BUILD)/bench/init $(BUILD)/bench/overlay/bin/bench-disk:
 $(BUILD)/bench/init: $(BUILD)/bench/init.o
 $(BUILD)/bench/overlay/bin/bench-disk: $(BUILD)/bench/disk.o
 
+# The same VMM without accounting.
+$(BUILD)/bench/plain/pxhv.elf: $(BUILD)/pxhv.elf $(BUILD)/font.deb
+	@mkdir -p $(@D)
+	$(Q)cp $(BUILD)/font.deb $(@D)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(@D) ACCOUNT=0 $@
+
 # An initramfs of one program.
 $(BUILD)/bench/initrd.img: $(BUILD)/bench/init | need-cpio
 	$(Q)cd $(@D) && echo init | cpio --quiet -o -H newc -R 0:0 >$(@F)
@@ -40,6 +46,6 @@ $(BUILD)/bench/disk-initrd.img: $(BUILD)/bench/overlay/bin/bench-disk tests/benc
 	$(Q)(cat $(BUILD)/guest/initrd.img; cd $(BUILD)/bench/overlay && \
 	    printf '%s\n' bin/bench-disk etc/inittab | cpio --quiet -o -H newc -R 0:0) >$@
 
-bench: all $(addprefix $(BUILD)/bench/,bare.elf exits.bin read.bin initrd.img disk-initrd.img) | \
+bench: all $(addprefix $(BUILD)/bench/,bare.elf plain/pxhv.elf exits.bin read.bin initrd.img disk-initrd.img) | \
        $(BOCHS) need-qemu-system-x86_64
 	$(Q)$(PYTHON) tests/bench/bench.py $(BUILD) docs/BENCHMARKS.md

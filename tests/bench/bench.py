@@ -24,7 +24,8 @@ DISK_MIB = 16  # as tests/bench/disk.asm
 # The guest's PC has no local APIC: the last says what bare metal costs without its own.
 CONSOLE = {"quiet": "console=ttyS0 quiet", "verbose": "console=ttyS0",
            "quiet, nolapic": "console=ttyS0 quiet nolapic"}
-BARE, PXHV = "bench/bare.elf", "pxhv.elf"
+BARE, PXHV, PLAIN = "bench/bare.elf", "pxhv.elf", "bench/plain/pxhv.elf"
+TRACE = "[pxhv]\ntrace = on\n"
 
 
 class Images:
@@ -37,15 +38,15 @@ class Images:
     def path(self, *names):
         return os.path.join(self.build, *names)
 
-    def stick(self, vmm, kernel, cmdline="", **files):
+    def stick(self, vmm, kernel, cmdline="", settings="", **files):
         """An image with `vmm` in the VMM's place; files: initrd=, disk=."""
-        name = re.sub(r"\W", "-", " ".join([vmm, kernel, cmdline, *files.values()]))
+        name = re.sub(r"\W", "-", " ".join([vmm, kernel, cmdline, settings, *files.values()]))
         out = os.path.join(self.folder.name, name + ".img")
         if os.path.exists(out):
             return out
         config = os.path.join(self.folder.name, name + ".cfg")
         with open(config, "w", encoding="ascii") as text:
-            text.write(f"[vm bench]\nkernel = vmlinuz\nmemory = {GUEST_MEGS}M\n")
+            text.write(f"{settings}[vm bench]\nkernel = vmlinuz\nmemory = {GUEST_MEGS}M\n")
             if cmdline:
                 text.write(f"cmdline = {cmdline}\n")
             for key in files:
@@ -94,8 +95,9 @@ def part(pattern, text):
 
 
 def counts(text):
-    """Lines of a number and a name, as pxHV's reports have them."""
-    return {name: int(number) for number, name in re.findall(r"^ +(\d+)  (\S.*)$", text, re.M)}
+    """Lines of a number and a name, as pxHV's reports have them; times may follow."""
+    return {name: int(number)
+            for number, name in re.findall(r"^ +(\d+)  (\S.*?)(?:  .*)?$", text, re.M)}
 
 
 def boot_files(console):
@@ -110,12 +112,14 @@ def boot_figures(images, platform, console):
     text = under_pxhv(platform, images.stick(PXHV, **files))
     stages = [int(us) for us in part(r"power-on: stage 2 (\d+), files read (\d+), "
                                      r"virtualization on (\d+), guest (\d+)", text)]
-    kinds, ports = part(r"exits by kind:\n(.*)accesses by port[^\n]*\n(.*)", text)
+    kinds, ports = part(r"exits by kind:[^\n]*\n(.*)most of it.*accesses by port[^\n]*\n(.*)", text)
+    vmm_ms = float(part(r"ms the guest ran for [\d.]+, pxHV for ([\d.]+)", text)[0])
     init = figures(text)["init"]
     return {
         "bare": bare["init"], "bare_kernel": bare["init"] - bare["enter"],
         "pxhv": init, "pxhv_kernel": init - stages[-1] * platform.hz // 1_000_000,
         "exits": counts(kinds), "ports": counts(ports), "stages": stages,
+        "vmm": vmm_ms * platform.hz / 1000,
         "loading": [float(n) for n in part(r"files +([\d.]+) MiB +([\d.]+) MiB/s", text)],
         "resident_kib": int(part(r"(\d+) KiB resident", text)[0]),
     }
@@ -152,6 +156,16 @@ def exit_figures(images, platform):
     return result
 
 
+def account_figures(images, platform):
+    """Ticks for each instruction of tests/bench/exits.asm without accounting, with it, and with
+    tracing on."""
+    sticks = (images.stick(PLAIN, "bench/exits.bin"), images.stick(PXHV, "bench/exits.bin"),
+              images.stick(PXHV, "bench/exits.bin", settings=TRACE))
+    found = [figures(under_pxhv(platform, stick, "bench: hlt")) for stick in sticks]
+    return {name: tuple(figure[name] / ROUNDS for figure in found) for name in found[0]
+            if name not in ("hlt", "screen", "nop")}
+
+
 def disk_figures(images, platform):
     """Ticks for a MiB through virtio-blk, past the page cache."""
     stick = images.stick(PXHV, "guest/vmlinuz", CONSOLE["quiet"], initrd="bench/disk-initrd.img", disk="guest/disk.img")
@@ -181,7 +195,8 @@ def kernel_version(images):
 
 def measure(images, platform):
     """All figures of a platform; they are shown as they come, for a whole run takes minutes."""
-    steps = {"bios": bios_figures, "exits": exit_figures, "disk": disk_figures}
+    steps = {"bios": bios_figures, "exits": exit_figures, "account": account_figures,
+             "disk": disk_figures}
     steps.update({console: lambda i, p, c=console: boot_figures(i, p, c) for console in CONSOLE})
     if hasattr(platform, "boot_kernel"):
         steps["qemu_kernel"] = qemu_kernel_figure

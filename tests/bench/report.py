@@ -66,6 +66,19 @@ The whole round trip: the instruction, the exit, pxHV, the entry, and the loop a
 
 Without the loop the ticks of a CPUID round trip are {trips}; the goals are 200 and 250.
 
+## What accounting and tracing cost
+
+Every exit is counted and timed ([PROFILE.md](PROFILE.md)). The same build without that, with it, and
+with the trace of the last 4,092 exits on; ticks for a whole round trip, as above.
+
+{account}
+
+Over the exits of the quiet boot, each at what the instruction above that is most like it pays:
+
+{account_mean}
+
+The goals are 5 % and, with tracing, 15 %.
+
 ## virtio-blk
 
 Ticks for a MiB, past the page cache, in requests of a MiB; the disk is in pxHV's memory.
@@ -167,6 +180,48 @@ def each(results, text):
                         for platform, result in results.items())
 
 
+def account(results):
+    names = [f"{platform.name}, {how}" for platform in results
+             for how in ("without", "with", "tracing")]
+    rows = [[text] + [f"{ticks:,.1f}" for result in results.values() for ticks in result["account"][key]]
+            for key, text in INSTRUCTIONS if key in next(iter(results.values()))["account"]]
+    return table(["instruction"] + names, rows)
+
+
+# Which instruction of exits.asm an exit of a boot is like.
+LIKE_PORT = {"021 pic8259": "port-21", "020 pic8259": "port-21", "042 pit8254": "port-42",
+             "040 pit8254": "port-42"}
+LIKE_KIND = {"RDMSR": "msr-1B", "WRMSR": "msr-1B"}
+
+
+def mean_costs(result):
+    """Ticks of pxHV's for one exit of the quiet boot, and how many of them accounting and then tracing
+    add."""
+    boot, figures = result["quiet"], result["account"]
+    exits = sum(boot["exits"].values())
+    like = {}
+    for name, count in boot["ports"].items():
+        key = LIKE_PORT.get(name, "port-80" if name.startswith("without") else "port-3FD")
+        like[key] = like.get(key, 0) + count
+    for name, count in boot["exits"].items():
+        if name != "port I/O":
+            key = LIKE_KIND.get(name, "cpuid")
+            like[key] = like.get(key, 0) + count
+    weight = sum(like.values())
+    added, traced = (sum(count * (figures[key][later] - figures[key][earlier])
+                         for key, count in like.items()) / weight for earlier, later in ((0, 1), (1, 2)))
+    return boot["vmm"] / exits, added, traced
+
+
+def account_mean(results):
+    costs = [mean_costs(result) for result in results.values()]
+    rows = [["pxHV's ticks for one exit, with accounting"] + [f"{mean:,.1f}" for mean, _, _ in costs],
+            ["of which accounting"] + [f"{added:,.1f} ({added / (mean - added):.1%})"
+                                       for mean, added, _ in costs],
+            ["tracing on top"] + [f"{traced:,.1f} ({traced / mean:.1%})" for mean, _, traced in costs]]
+    return table([""] + [platform.name for platform in results], rows)
+
+
 def qemu_kernel(results):
     for platform, result in results.items():
         if "qemu_kernel" in result:
@@ -195,6 +250,6 @@ def write_report(results, size, kernel):
         loops=each(results, lambda result: f"{result['exits']['nop'][0]:.1f}"),
         trips=each(results, lambda result: "{:.1f}".format(
             result["exits"]["cpuid"][1] - result["exits"]["nop"][1])),
-        disk=disk, stages=stages(results), size=size,
-        reading=reading(results),
+        account=account(results), account_mean=account_mean(results), disk=disk,
+        stages=stages(results), size=size, reading=reading(results),
         bss=size.get("bss", 0) + size.get("stacks", 0), resident=resident)

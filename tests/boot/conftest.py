@@ -14,9 +14,10 @@ def by_ident(platform):
 
 @pytest.fixture(scope="session", params=platforms.BOTH_VENDORS, ids=by_ident)
 def linux(request):
-    """The demo guest at its shell, booted once on each platform for all tests that only use it."""
+    """The demo guest at its shell, booted once on each platform for all tests that only use it; it
+    has a COM2."""
     image = os.path.join(machine.BUILD, "pxhv.img")
-    console = machine.Console(request.param, request.param.start(image))
+    console = machine.Console(request.param, request.param.start(image, gdb=True))
     try:
         console.wait_for_shell()
         yield console

@@ -67,7 +67,7 @@ def test_steps(monitor):
 
 def test_a_break_opens_the_monitor(linux):
     """At a system call that nobody makes by chance."""
-    symbol = linux.shell("grep ' __x64_sys_sethostname$' /proc/kallsyms")
+    symbol = linux.shell("grep -m1 ' __x64_sys_sethostname$' /proc/kallsyms", 600)
     address = re.search(r"^([0-9a-f]{16}) ", symbol, re.M)[1]
     linux.enter_monitor()
     linux.monitor("pause")
@@ -113,7 +113,7 @@ def test_time_stands_still_in_a_pause(linux):
     linux.monitor("pause")
     stopped, paused = clocks(linux)
     now, tsc = clocks(linux)
-    while tsc - paused < 5 * hz:
+    while tsc - paused < 3 * hz:
         now, tsc = clocks(linux)
     assert now == stopped
     linux.monitor("resume")
@@ -133,9 +133,10 @@ def test_an_nmi_reaches_linux(monitor):
     monitor.enter_monitor()
 
 
-@pytest.mark.parametrize("last", [2000, 6000])
-def test_nothing_that_the_guest_says_meanwhile_is_lost(linux, last):
-    """The smaller flood fits the monitor's ring; the larger one makes the guest stand still."""
+def test_nothing_that_the_guest_says_meanwhile_is_lost(linux):
+    """The smaller flood fits the monitor's ring; the larger one, on the faster emulator, makes the
+    guest stand still."""
+    last = {"VT-x": 2000, "AMD-V": 6000}[linux.platform.vendor]
     linux.enter_monitor()
     linux.monitor("pause")
     linux.leave_monitor()

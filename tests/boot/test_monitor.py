@@ -45,11 +45,11 @@ def test_ctrl_a_x_switches_off(platform, image, tiny, console):
 
 
 def test_a_dead_guest_can_be_looked_at(platform, image, tiny, console):
-    guest = console(platform, image(KERNEL=tiny("triple_fault")), timeout=120)
+    guest = console(platform, image(KERNEL=tiny("halt_forever")), timeout=120)
     guest.expect("Press r to restart it")
     guest.expect("Ctrl-A c opens the monitor")
     guest.enter_monitor()
-    assert "ended: triple fault: " in guest.monitor("info cpu")
+    assert "ended: halted forever: " in guest.monitor("info cpu")
     assert re.search(r"RIP 0*[1-9a-f]", guest.monitor("registers"))
     assert re.search(r"^[0-9a-f]+: +\d+  ", guest.monitor("x/i $rip"))
     assert "the guest has ended" in guest.monitor("resume")
@@ -62,7 +62,8 @@ def test_a_dead_guest_can_be_looked_at(platform, image, tiny, console):
 
 
 def test_another_escape_key(image, tiny, console):
-    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("ctrl-t")))
+    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("ctrl-t")),
+                    timeout=120)
     guest.expect("Ctrl-T c opens the monitor")
     guest.expect(WAITING)
     guest.line.send("\x01c\x01x")  # the guest's, which doesn't read them
@@ -73,7 +74,8 @@ def test_another_escape_key(image, tiny, console):
 
 
 def test_no_escape_key(image, tiny, console):
-    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("off")))
+    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("off\nkeyboard = ps2")),
+                    timeout=120)
     guest.expect(WAITING)
     guest.line.send("\x01c\x01h\x01x")
     guest.machine.press("a")
@@ -83,7 +85,7 @@ def test_no_escape_key(image, tiny, console):
 
 def test_keys_of_a_ps2_keyboard_open_it(image, tiny, console):
     path = image(KERNEL=tiny("keyboard"), edit=lambda text: text + "[pxhv]\nkeyboard = ps2\n")
-    guest = console(platforms.AMDV, path)
+    guest = console(platforms.AMDV, path, timeout=120)
     guest.expect(WAITING)
     screen = Screen(guest.machine)
     screen.press("ctrl", "a")

@@ -38,7 +38,7 @@ def shell():
     """The demo guest at its shell, on a VGA in text mode; nobody types on the serial line."""
     image = os.path.join(platforms.BUILD, "pxhv.img")
     guest = machine.Console(platforms.AMDV, platforms.AMDV.start(image))
-    guest.expect(re.escape(guest.PROMPT))
+    guest.expect(re.escape(guest.prompt))
     guest.screen = Screen(guest.machine)
     yield guest
     guest.close()

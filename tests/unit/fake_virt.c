@@ -123,6 +123,13 @@ __attribute__((weak)) enum exit_action debug_step_exit(struct vcpu *vcpu, struct
     return EXIT_RETRY;
 }
 
+__attribute__((weak)) enum exit_action debug_int_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    return EXIT_RETRY;
+}
+
 __attribute__((weak)) bool debug_exception(struct vcpu *vcpu, struct vexit *exit)
 {
     (void)vcpu;

@@ -150,7 +150,8 @@ static void unknown_sections_and_keys_are_errors(void **state)
                       "[vm] has no key \"kernal\": it knows kernel, initrd, cmdline, memory "
                       "and disk");
     assert_fails("[pxhv]\nmemory=1G\n", 2,
-                 "[pxhv] has no key \"memory\": it knows log, keyboard, screen, escape and trace");
+                 "[pxhv] has no key \"memory\": it knows log, keyboard, screen, escape, gdb, debug "
+                 "and trace");
     assert_fails("[pxhv]\nlog=loud\n", 2,
                  "the log level \"loud\" is none of error, warn, info, debug");
 }
@@ -314,6 +315,31 @@ static void the_keyboard_has_three_uses(void **state)
                  "\"keyboard\" is given twice: delete one of the two lines");
 }
 
+static void gdb_has_a_line_or_none(void **state)
+{
+    (void)state;
+    assert_true(parse("[vm a]\nkernel=k\n"));
+    assert_int_equal(config.gdb, 0);
+    assert_false(config.debug_wait);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\ngdb=com2\ndebug=run\n"));
+    assert_int_equal(config.gdb, 0);
+    assert_false(config.debug_wait);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\ndebug=wait\ngdb=com2\n"));
+    assert_int_equal(config.gdb, 0);
+    assert_true(config.debug_wait);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\ngdb=off\n"));
+    assert_int_equal(config.gdb, 1);
+    assert_fails("[pxhv]\ngdb=com1\n", 2, "the line for GDB \"com1\" is neither com2 nor off");
+    assert_fails("[pxhv]\ndebug=on\n", 2, "\"debug\" is \"on\", which is neither run nor wait");
+    assert_fails("[pxhv]\ndebug=run\ndebug=run\n", 3,
+                 "\"debug\" is given twice: delete one of the two lines");
+    assert_fails("[pxhv]\ngdb=off\ngdb=off\n", 3,
+                 "\"gdb\" is given twice: delete one of the two lines");
+    assert_fails("[vm a]\nkernel=k\n[pxhv]\ngdb=off\ndebug=wait\n", 0,
+                 "\"debug = wait\" waits for GDB, which \"gdb = off\" keeps out: delete one of "
+                 "the two lines");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +360,7 @@ int main(void)
         cmocka_unit_test(the_escape_key_is_a_letter_with_ctrl_or_none),
         cmocka_unit_test(the_keyboard_has_three_uses),
         cmocka_unit_test(the_trace_is_on_or_off),
+        cmocka_unit_test(gdb_has_a_line_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

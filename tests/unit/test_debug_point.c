@@ -62,6 +62,41 @@ static void an_int3_of_the_guest_s_is_the_guest_s(void **state)
     assert_int_equal(fake.entry[1].inject.insn_len, 1);
 }
 
+/* QEMU's TCG reports both as INT n. */
+static void an_int3_may_come_as_an_int(void **state)
+{
+    (void)state;
+    fake.ram[0x1000] = 0x90;
+    vdebug_insert(cpu, VDEBUG_POINT_SOFT, 0x1000, 1);
+    fake_script(&fake, VEXIT_INT);
+    fake_script(&fake, VEXIT_STEP);
+    vcpu_run(cpu);
+    assert_int_equal(session.count, 1);
+    assert_int_equal(session.stop[0].reason, VDEBUG_SOFT);
+
+    setup(NULL);
+    fake.ram[0x1000] = 0xcc;
+    vdebug_insert(cpu, VDEBUG_POINT_SOFT, 0x2000, 1);
+    fake_script(&fake, VEXIT_INT);
+    vcpu_run(cpu);
+    assert_int_equal(session.count, 0);
+    assert_int_equal(fake.entry[1].inject.type, VEVENT_SW_EXCEPTION);
+    assert_int_equal(fake.entry[1].inject.vector, 3);
+    assert_int_equal(fake.entry[1].inject.insn_len, 1);
+}
+
+static void an_int_n_enters_as_itself(void **state)
+{
+    (void)state;
+    memcpy(fake.ram + 0x1000, "\xcd\x80", 2);
+    vdebug_insert(cpu, VDEBUG_POINT_SOFT, 0x2000, 1);
+    fake_script(&fake, VEXIT_INT);
+    vcpu_run(cpu);
+    assert_int_equal(fake.entry[1].inject.type, VEVENT_SW_INT);
+    assert_int_equal(fake.entry[1].inject.vector, 0x80);
+    assert_int_equal(fake.entry[1].inject.insn_len, 2);
+}
+
 /* AMD-V without next-RIP save tells no length: F3 CC has two bytes. */
 static void the_length_of_an_int3_comes_from_its_bytes(void **state)
 {
@@ -286,6 +321,8 @@ int main(void)
         cmocka_unit_test_setup(an_int3_of_the_debugger_s_stops_and_is_stepped_over, setup),
         cmocka_unit_test_setup(the_guest_s_byte_is_in_place_for_one_instruction, setup),
         cmocka_unit_test_setup(an_int3_of_the_guest_s_is_the_guest_s, setup),
+        cmocka_unit_test_setup(an_int3_may_come_as_an_int, setup),
+        cmocka_unit_test_setup(an_int_n_enters_as_itself, setup),
         cmocka_unit_test_setup(the_length_of_an_int3_comes_from_its_bytes, setup),
         cmocka_unit_test_setup(a_byte_that_the_guest_wrote_stays, setup),
         cmocka_unit_test_setup(software_breakpoints_survive_a_reset, setup),

@@ -1,4 +1,4 @@
-/* needs: vmm/dev/describe.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/i8042.c vmm/dev/ps2kbd.c vmm/dev/acpi_pm.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/virtio_blk.c vmm/dev/virtqueue.c vmm/dev/gmem.c vmm/dev/ramdisk.c vmm/lib/text.c vmm/lib/fmt.c vmm/lib/mem.c */
+/* needs: vmm/dev/describe.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/i8042.c vmm/dev/ps2kbd.c vmm/dev/acpi_pm.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/virtio_pci.c vmm/dev/msix.c vmm/dev/virtio_common.c vmm/dev/virtio_blk.c vmm/dev/virtqueue.c vmm/dev/gmem.c vmm/dev/ramdisk.c vmm/lib/text.c vmm/lib/fmt.c vmm/lib/mem.c */
 /* What devices tell about themselves; telling changes nothing, to the byte. */
 #include "dev/describe.h"
 #include "dev/ramdisk.h"

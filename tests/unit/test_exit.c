@@ -74,6 +74,7 @@ static void every_kind_moves_rip_or_leaves_it(void **state)
         {VEXIT_PAUSE, 3, 0, false, VM_RUNNING},
         {VEXIT_INIT, 0, 0, false, VM_RUNNING},
         {VEXIT_SIPI, 0, 0, false, VM_RUNNING},
+        {VEXIT_INT, 0, 0, false, VM_RUNNING}, /* the stand-in for debug_point.c */
         {VEXIT_STEP, 0, 0, false, VM_RUNNING},
         {VEXIT_ENTRY_FAILED, 0, 0, false, VM_STOP_ENTRY_FAILED},
         {VEXIT_UNKNOWN, 0, 0, false, VM_STOP_UNKNOWN_EXIT},

@@ -137,6 +137,21 @@ static void the_function_mask_holds_all_of_them(void **state)
     machine_check_and_free(m);
 }
 
+static void a_function_that_is_no_bus_master_keeps_its_message(void **state)
+{
+    struct machine *m = machine_with_msix();
+    (void)state;
+    mmio_write(m, TABLE + 16 + 12, 4, 1);
+    serve(m);
+    cfg_write(m, 1, 0x04, 2, 0x0002);
+    mmio_write(m, TABLE + 16 + 12, 4, 0);
+    assert_int_equal(m->messages, 0);
+    assert_int_equal(mmio_read(m, PBA, 8), 2);
+    cfg_write(m, 1, 0x04, 2, 0x0006);
+    assert_int_equal(m->messages, 1);
+    machine_check_and_free(m);
+}
+
 static void a_vector_may_change_while_it_runs(void **state)
 {
     struct machine *m = machine_with_msix();
@@ -201,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_used_buffer_is_a_message),
         cmocka_unit_test(a_masked_vector_waits_in_the_pending_bits),
         cmocka_unit_test(the_function_mask_holds_all_of_them),
+        cmocka_unit_test(a_function_that_is_no_bus_master_keeps_its_message),
         cmocka_unit_test(a_vector_may_change_while_it_runs),
         cmocka_unit_test(a_broken_queue_tells_the_configuration_vector),
         cmocka_unit_test(switched_off_intx_is_back),

@@ -344,6 +344,46 @@ static void the_apic_timer_is_one_of_the_deadlines(void **state)
     assert_true(deadline() == UINT64_MAX);
 }
 
+/* A CPU whose TSC runs at 2 GHz, 7000 ticks behind the host's. */
+static uint64_t host_tsc(void)
+{
+    return 2 * time_ns + 50000;
+}
+
+static uint64_t tsc_offset(struct vcpu *cpu, enum vreg reg)
+{
+    (void)cpu;
+    assert_int_equal(reg, VREG_TSC_OFFSET);
+    return (uint64_t)-7000;
+}
+
+static void a_tsc_deadline_is_a_date_of_guest_time(void **state)
+{
+    static const struct backend backend = {.reg_get = tsc_offset};
+    static const struct host_ops host = {.tsc = host_tsc};
+
+    (void)state;
+    vcpu.backend = &backend;
+    vcpu.host = &host;
+    clock_init(&vcpu.clock, 2000000000, 50000);
+    use_the_apics();
+    out(0x43, 1, 0x30);
+    page_write(0x320, 0x40046);
+    uint64_t present = host_tsc() - 7000;
+    assert_true(vcpu.hooks.apic_write(&pc, 0x6E0, present + 20000));
+    assert_in_range(deadline() - time_ns, 10000, 10002); /* never too early */
+    pass_time(9999);
+    assert_false(vcpu.irq_high);
+    pass_time(3);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x46);
+    page_write(0xB0, 0);
+    assert_true(vcpu.hooks.apic_write(&pc, 0x6E0, present)); /* it has been */
+    assert_true(vcpu.irq_high);
+    assert_int_equal(vcpu.hooks.irq_ack(&pc), 0x46);
+    assert_true(vcpu.hooks.apic_write(&pc, 0x6E0, UINT64_MAX));
+    assert_true(deadline() > time_ns + 1000000000);
+}
+
 static void nmi_and_init_reach_the_machine(void **state)
 {
     (void)state;
@@ -387,6 +427,7 @@ int main(void)
         T(intx_links_have_inputs_of_their_own_active_low),
         T(the_page_goes_where_the_base_says),
         T(the_apic_timer_is_one_of_the_deadlines),
+        T(a_tsc_deadline_is_a_date_of_guest_time),
         T(nmi_and_init_reach_the_machine),
         T(cr8_holds_interrupts_up),
     };

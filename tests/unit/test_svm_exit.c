@@ -313,8 +313,7 @@ static void software_events_are_not_injected(void **state)
     (void)state;
     guest_with(NP);
     report.code = 0x72;
-    assert_int_equal(
-        injected((struct vevent){.type = VEVENT_SW_INT, .vector = 0x80, .insn_len = 2}), 0);
+    assert_int_equal(injected((struct vevent){.type = VEVENT_SW_INT, .vector = 0x80}), 0);
     assert_int_equal(injected((struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 3}), 0);
 }
 
@@ -331,6 +330,12 @@ static void an_intercepted_int3_enters_as_one_with_rip_behind_it(void **state)
     assert_int_equal(vmcb->control.event_inj, 0x80000303);
     assert_int_equal(vmcb->save.rip, 0x1002);
     assert_int_equal(vmcb->control.next_rip, 0x1002);
+
+    cpu->inject = (struct vevent){.type = VEVENT_SW_INT, .vector = 0x80, .insn_len = 2};
+    cpu->rip = 0x1000;
+    vmcb = rig_run();
+    assert_int_equal(vmcb->control.event_inj, 0x80000480);
+    assert_int_equal(vmcb->save.rip, 0x1002);
 }
 
 /* RIP is the INT3's again, for a second try with the same length. */

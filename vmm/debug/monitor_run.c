@@ -48,6 +48,15 @@ void monitor_pause(struct monitor *monitor, const char *args)
         wait_for_stop(monitor);
 }
 
+/* GDB believes that the guest goes on when it says so. */
+static bool is_gdbs(struct monitor *monitor)
+{
+    if (!monitor->vcpu->debug.attached)
+        return false;
+    monitor_printf(monitor, "GDB is attached: let the guest go on there\n");
+    return true;
+}
+
 static void go_on(struct monitor *monitor, enum vdebug_resume how)
 {
     vdebug_resume(monitor->vcpu, how);
@@ -62,6 +71,8 @@ void monitor_resume(struct monitor *monitor, const char *args)
         monitor_printf(monitor, "the guest runs already\n");
         return;
     }
+    if (is_gdbs(monitor))
+        return;
     monitor->steps_left = 0;
     go_on(monitor, VDEBUG_CONTINUE);
     monitor_printf(monitor, "the guest goes on\n");
@@ -77,7 +88,7 @@ void monitor_step(struct monitor *monitor, const char *args)
         monitor_printf(monitor, "1 to %u steps\n", STEPS_MAX);
         return;
     }
-    if (has_ended(monitor) || !monitor_needs_stop(monitor))
+    if (has_ended(monitor) || !monitor_needs_stop(monitor) || is_gdbs(monitor))
         return;
     monitor->steps_left = (unsigned)count;
     monitor->steps_shown = 0;

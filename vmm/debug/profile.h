@@ -73,7 +73,7 @@ struct profile_rip {
 
 struct profile_row {
     uint64_t tsc, guest_ticks, asleep_ticks, stopped_ticks;
-    uint32_t count[VEXIT_KIND_COUNT + 1]; /* by kind; the last is zero */
+    uint32_t count[(VEXIT_KIND_COUNT + 1) / 2 * 2]; /* by kind; an odd one has a zero behind it */
 };
 
 struct profile_exit {

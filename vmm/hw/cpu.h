@@ -124,6 +124,34 @@ static inline uint64_t read_xcr0(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* The FPU's registers, which no compiled code of the VMM uses. The image is 512 bytes, aligned to
+ * 16; an XSAVE area is aligned to 64, and `components` are bits of XCR0. */
+static inline void fxsave64(void *image)
+{
+    __asm__ volatile("fxsave64 (%0)" : : "r"(image) : "memory");
+}
+
+static inline void fxrstor64(const void *image)
+{
+    __asm__ volatile("fxrstor64 (%0)" : : "r"(image) : "memory");
+}
+
+static inline void xsave64(void *area, uint64_t components)
+{
+    __asm__ volatile("xsave64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
+                     : "memory");
+}
+
+static inline void xrstor64(const void *area, uint64_t components)
+{
+    __asm__ volatile("xrstor64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
+                     : "memory");
+}
+
 #define HW_CONTROL_REGISTER(n)                                                                     \
     static inline uint64_t read_cr##n(void)                                                        \
     {                                                                                              \

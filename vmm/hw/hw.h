@@ -111,7 +111,13 @@ bool serial_get(uint8_t *byte);
 /* How many bytes serial_sink takes now without waiting; where nothing drains it takes and drops any
  * number. */
 uint32_t serial_room(void);
-/* Moves bytes where interrupts didn't: call it after host interrupts and before sleeping. */
+/* COM2, which belongs to a debugger. False: the machine has none, or it is the console. */
+bool debug_line_open(void);
+extern const struct byte_sink debug_line_sink;
+bool debug_line_get(uint8_t *byte);
+bool debug_line_waits(void); /* debug_line_get() has one */
+/* Both lines. Moves bytes where interrupts didn't: call it after host interrupts and before
+ * sleeping. */
 void serial_poll(void);
 /* Sends all that waits: up to three seconds where the line takes it, a moment where it does not. */
 void serial_flush(void);

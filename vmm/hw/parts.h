@@ -12,6 +12,7 @@
 
 #define IRQ_KEYBOARD 1
 #define IRQ_CASCADE  2
+#define IRQ_COM2     3
 #define IRQ_COM1     4
 #define IRQ_MOUSE    12
 

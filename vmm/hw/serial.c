@@ -1,6 +1,7 @@
 /*
- * COM1 of the host: a 16550A or older UART. Text waits in a ring; the UART takes 16 bytes at a time
- * when its FIFO is empty, on its interrupt or in serial_poll(). Register names: PC16550D datasheet.
+ * The host's serial lines: COM1, the console, and COM2, a debugger's. Each is a 16550A or older
+ * UART. What is sent waits in a ring; the UART takes 16 bytes at a time when its FIFO is empty, on
+ * its interrupt or in serial_poll(). Register names: PC16550D datasheet.
  */
 #include "hw/parts.h"
 
@@ -14,6 +15,8 @@
 /* About the time of one byte on the wire is 87 us, a port read takes about 1 us: polls that cover
  * 16 bytes, with room for an emulator's pauses. */
 #define POLLS_FOR_ROOM 100000u
+
+#define PORT_COM2 0x2F8u
 
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR };
 
@@ -34,21 +37,30 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR };
 #define MSR_LINES    0xF0u
 #define MSR_LOOPED   0x90u /* RTS shows as CTS, OUT2 as DCD */
 
-static uint16_t base; /* 0: no UART */
-static unsigned fifo_bytes;
-static unsigned tx_room; /* bytes the UART surely takes now */
-static uint8_t ier;
-static bool stuck; /* nothing drains: a line held by flow control, or no UART behind the port */
+struct uart {
+    uint16_t base; /* 0: no UART */
+    unsigned fifo_bytes;
+    unsigned tx_room; /* bytes the UART surely takes now */
+    uint8_t ier;
+    bool stuck; /* nothing drains: a line held by flow control, or no UART behind the port */
+    struct ring tx, rx;
+};
 
-static uint8_t tx_bytes[TX_RING_BYTES], rx_bytes[RX_RING_BYTES];
-static struct ring tx = {.bytes = tx_bytes, .size = TX_RING_BYTES};
-static struct ring rx = {.bytes = rx_bytes, .size = RX_RING_BYTES};
+static uint8_t tx_bytes[2][TX_RING_BYTES], rx_bytes[2][RX_RING_BYTES];
+static struct uart com1 = {
+    .tx = {.bytes = tx_bytes[0], .size = TX_RING_BYTES},
+    .rx = {.bytes = rx_bytes[0], .size = RX_RING_BYTES},
+};
+static struct uart com2 = {
+    .tx = {.bytes = tx_bytes[1], .size = TX_RING_BYTES},
+    .rx = {.bytes = rx_bytes[1], .size = RX_RING_BYTES},
+};
 
-static void set_ier(uint8_t value)
+static void set_ier(struct uart *uart, uint8_t value)
 {
-    if (ier != value)
-        outb(base + REG_IER, value);
-    ier = value;
+    if (uart->ier != value)
+        outb(uart->base + REG_IER, value);
+    uart->ier = value;
 }
 
 /* A register that keeps nothing, or a loopback that loops nothing: no UART. */
@@ -63,140 +75,201 @@ static bool probe(uint16_t port)
     return looped;
 }
 
-static bool wait_for(uint8_t lsr_bits)
+static bool wait_for(const struct uart *uart, uint8_t lsr_bits)
 {
     for (unsigned i = 0; i < POLLS_FOR_ROOM; i++) {
-        if ((inb(base + REG_LSR) & lsr_bits) == lsr_bits)
+        if ((inb(uart->base + REG_LSR) & lsr_bits) == lsr_bits)
             return true;
         cpu_pause();
     }
     return false;
 }
 
-void serial_init(uint16_t port)
+static void uart_init(struct uart *uart, uint16_t port)
 {
     if (port == 0 || !probe(port))
         return;
-    base = port;
-    stuck = !wait_for(LSR_IDLE); /* what the loader said last is still on the wire */
-    outb(base + REG_LCR, LCR_DLAB | LCR_8N1);
-    outb(base + REG_DATA, 1); /* divisor 1: 115200 baud */
-    outb(base + REG_IER, 0);
-    outb(base + REG_LCR, LCR_8N1);
-    outb(base + REG_IIR_FCR, FCR_ENABLE);
-    fifo_bytes = (inb(base + REG_IIR_FCR) & IIR_FIFO) == IIR_FIFO ? FIFO_BYTES : 1;
-    outb(base + REG_MCR, MCR_RUN);
-}
-
-bool serial_present(void)
-{
-    return base != 0;
+    uart->base = port;
+    uart->stuck = !wait_for(uart, LSR_IDLE); /* what the loader said last is still on the wire */
+    outb(port + REG_LCR, LCR_DLAB | LCR_8N1);
+    outb(port + REG_DATA, 1); /* divisor 1: 115200 baud */
+    outb(port + REG_IER, 0);
+    outb(port + REG_LCR, LCR_8N1);
+    outb(port + REG_IIR_FCR, FCR_ENABLE);
+    uart->fifo_bytes = (inb(port + REG_IIR_FCR) & IIR_FIFO) == IIR_FIFO ? FIFO_BYTES : 1;
+    outb(port + REG_MCR, MCR_RUN);
 }
 
 /* Fills the UART from the ring. The interrupt is on only while bytes wait. */
-static void send_some(void)
+static void send_some(struct uart *uart)
 {
     uint8_t byte;
 
-    if (tx_room == 0 && (inb(base + REG_LSR) & LSR_THRE)) {
-        tx_room = fifo_bytes;
-        stuck = false;
+    if (uart->tx_room == 0 && (inb(uart->base + REG_LSR) & LSR_THRE)) {
+        uart->tx_room = uart->fifo_bytes;
+        uart->stuck = false;
     }
-    while (tx_room && ring_get(&tx, &byte)) {
-        outb(base + REG_DATA, byte);
-        tx_room--;
+    while (uart->tx_room && ring_get(&uart->tx, &byte)) {
+        outb(uart->base + REG_DATA, byte);
+        uart->tx_room--;
     }
-    if (ier & IER_RX)
-        set_ier(ring_count(&tx) ? IER_RX | IER_TX : IER_RX);
+    if (uart->ier & IER_RX)
+        set_ier(uart, ring_count(&uart->tx) ? IER_RX | IER_TX : IER_RX);
 }
 
-static void receive_some(void)
+static void receive_some(struct uart *uart)
 {
     /* Bounded: a port that reads as all ones would never end. */
     for (unsigned i = 0; i < 4 * FIFO_BYTES; i++) {
-        uint8_t lsr = inb(base + REG_LSR);
+        uint8_t lsr = inb(uart->base + REG_LSR);
         if (!(lsr & LSR_DATA))
             break;
-        uint8_t byte = inb(base + REG_DATA);
+        uint8_t byte = inb(uart->base + REG_DATA);
         if (!(lsr & LSR_BREAK))
-            ring_put(&rx, byte); /* a full ring drops it, as an overrun would */
+            ring_put(&uart->rx, byte); /* a full ring drops it, as an overrun would */
     }
 }
 
 /* The line is edge triggered: go on until the UART has no cause left. */
-static void serial_irq(void)
+static void uart_irq(struct uart *uart)
 {
-    for (unsigned i = 0; i < 64 && !(inb(base + REG_IIR_FCR) & IIR_NONE); i++) {
-        receive_some();
-        send_some();
-        inb(base + REG_MSR);
+    for (unsigned i = 0; i < 64 && !(inb(uart->base + REG_IIR_FCR) & IIR_NONE); i++) {
+        receive_some(uart);
+        send_some(uart);
+        inb(uart->base + REG_MSR);
     }
+}
+
+static void com1_irq(void)
+{
+    uart_irq(&com1);
+}
+
+static void com2_irq(void)
+{
+    uart_irq(&com2);
+}
+
+static void uart_irq_init(struct uart *uart, unsigned irq, void (*handler)(void))
+{
+    if (!uart->base)
+        return;
+    irq_register((uint8_t)(VECTOR_IRQ_BASE + irq), handler);
+    irq_unmask(irq);
+    set_ier(uart, IER_RX);
+    send_some(uart);
+}
+
+static void uart_send(struct uart *uart)
+{
+    if (uart->base && ring_count(&uart->tx))
+        send_some(uart);
+}
+
+static void uart_poll(struct uart *uart)
+{
+    if (!uart->base)
+        return;
+    receive_some(uart);
+    uart_send(uart);
+}
+
+static void uart_put(void *ctx, uint8_t byte)
+{
+    struct uart *uart = ctx;
+
+    if (!uart->base)
+        return;
+    if (uart->tx_room && ring_count(&uart->tx) == 0) {
+        outb(uart->base + REG_DATA, byte);
+        uart->tx_room--;
+        return;
+    }
+    if (!ring_put(&uart->tx, byte)) {
+        if (uart->stuck || !wait_for(uart, LSR_THRE)) {
+            uart->stuck = true;
+            return;
+        }
+        send_some(uart);
+        ring_put(&uart->tx, byte);
+    }
+    /* Now and then by hand: the interrupt may be held back, or not be wired. */
+    if (!(uart->ier & IER_TX) || ring_count(&uart->tx) % FIFO_BYTES == 0)
+        send_some(uart);
+}
+
+static void uart_flush(struct uart *uart)
+{
+    if (!uart->base)
+        return;
+    while (ring_count(&uart->tx) && wait_for(uart, LSR_THRE))
+        send_some(uart);
+    wait_for(uart, LSR_IDLE);
+}
+
+/* --- the public face -------------------------------------------------------------------------- */
+
+const struct byte_sink serial_sink = {.put = uart_put, .ctx = &com1};
+const struct byte_sink debug_line_sink = {.put = uart_put, .ctx = &com2};
+
+void serial_init(uint16_t port)
+{
+    uart_init(&com1, port);
 }
 
 void serial_irq_init(void)
 {
-    if (!base)
-        return;
-    irq_register(VECTOR_IRQ_BASE + IRQ_COM1, serial_irq);
-    irq_unmask(IRQ_COM1);
-    set_ier(IER_RX);
-    send_some();
+    uart_irq_init(&com1, IRQ_COM1, com1_irq);
+}
+
+bool serial_present(void)
+{
+    return com1.base != 0;
+}
+
+bool debug_line_open(void)
+{
+    if (com1.base == PORT_COM2)
+        return false;
+    uart_init(&com2, PORT_COM2);
+    uart_irq_init(&com2, IRQ_COM2, com2_irq);
+    return com2.base != 0;
+}
+
+bool serial_get(uint8_t *byte)
+{
+    return ring_get(&com1.rx, byte);
+}
+
+bool debug_line_get(uint8_t *byte)
+{
+    return ring_get(&com2.rx, byte);
+}
+
+bool debug_line_waits(void)
+{
+    return ring_count(&com2.rx) != 0;
 }
 
 void serial_send(void)
 {
-    if (base && ring_count(&tx))
-        send_some();
+    uart_send(&com1);
+    uart_send(&com2);
 }
 
 void serial_poll(void)
 {
-    if (!base)
-        return;
-    receive_some();
-    serial_send();
-}
-
-static void serial_put(void *ctx, uint8_t byte)
-{
-    (void)ctx;
-    if (!base)
-        return;
-    if (tx_room && ring_count(&tx) == 0) {
-        outb(base + REG_DATA, byte);
-        tx_room--;
-        return;
-    }
-    if (!ring_put(&tx, byte)) {
-        if (stuck || !wait_for(LSR_THRE)) {
-            stuck = true;
-            return;
-        }
-        send_some();
-        ring_put(&tx, byte);
-    }
-    /* Now and then by hand: the interrupt may be held back, or not be wired. */
-    if (!(ier & IER_TX) || ring_count(&tx) % FIFO_BYTES == 0)
-        send_some();
-}
-
-const struct byte_sink serial_sink = {.put = serial_put};
-
-bool serial_get(uint8_t *byte)
-{
-    return ring_get(&rx, byte);
+    uart_poll(&com1);
+    uart_poll(&com2);
 }
 
 uint32_t serial_room(void)
 {
-    return !base || stuck ? TX_RING_BYTES : TX_RING_BYTES - ring_count(&tx);
+    return !com1.base || com1.stuck ? TX_RING_BYTES : TX_RING_BYTES - ring_count(&com1.tx);
 }
 
 void serial_flush(void)
 {
-    if (!base)
-        return;
-    while (ring_count(&tx) && wait_for(LSR_THRE))
-        send_some();
-    wait_for(LSR_IDLE);
+    uart_flush(&com1);
+    uart_flush(&com2);
 }

@@ -15,7 +15,9 @@ enum seen {
     SEEN_KEYBOARD = 64,
     SEEN_SCREEN = 128,
     SEEN_TRACE = 256,
-    SEEN_ESCAPE = 512
+    SEEN_ESCAPE = 512,
+    SEEN_GDB = 1024,
+    SEEN_DEBUG = 2048
 };
 
 #define SCREEN_DEFAULT_WIDTH  1024
@@ -183,6 +185,28 @@ static bool take_escape(struct parse *p, const char *value)
     return true;
 }
 
+static bool take_gdb(struct parse *p, const char *value)
+{
+    static const char *const names[] = {[CONFIG_GDB_COM2] = "com2", [CONFIG_GDB_OFF] = "off"};
+    int number;
+
+    if (!take_name(value, names, ARRAY_SIZE(names), &number))
+        return FAIL(p, "the line for GDB \"%.40s\" is neither com2 nor off", value);
+    p->config->gdb = (enum config_gdb)number;
+    return true;
+}
+
+static bool take_debug(struct parse *p, const char *value)
+{
+    static const char *const names[] = {"run", "wait"};
+    int number;
+
+    if (!take_name(value, names, ARRAY_SIZE(names), &number))
+        return FAIL(p, "\"debug\" is \"%.40s\", which is neither run nor wait", value);
+    p->config->debug_wait = number == 1;
+    return true;
+}
+
 /* The number there; one of more than `most` stays more than that, however long. */
 static unsigned take_size(const char **at, unsigned most)
 {
@@ -289,9 +313,15 @@ static bool take_entry(void *ctx, const char *section, const char *key, const ch
         return once(p, SEEN_SCREEN, key) && take_screen(p, value);
     if (str_eq(key, "escape"))
         return once(p, SEEN_ESCAPE, key) && take_escape(p, value);
+    if (str_eq(key, "gdb"))
+        return once(p, SEEN_GDB, key) && take_gdb(p, value);
+    if (str_eq(key, "debug"))
+        return once(p, SEEN_DEBUG, key) && take_debug(p, value);
     if (str_eq(key, "trace"))
         return once(p, SEEN_TRACE, key) && take_trace(p, value);
-    return FAIL(p, "[pxhv] has no key \"%.40s\": it knows log, keyboard, screen, escape and trace",
+    return FAIL(p,
+                "[pxhv] has no key \"%.40s\": it knows log, keyboard, screen, escape, gdb, debug "
+                "and trace",
                 key);
 }
 
@@ -311,5 +341,8 @@ bool config_parse(const char *text, size_t size, struct config *config, struct i
     if (!(p.seen & SEEN_KERNEL))
         return FAIL(&p, "the virtual machine has no kernel: add a line \"kernel = vmlinuz\"");
     error->line = 0;
+    if (p.config->debug_wait && p.config->gdb == CONFIG_GDB_OFF)
+        return FAIL(&p, "\"debug = wait\" waits for GDB, which \"gdb = off\" keeps out: delete one "
+                        "of the two lines");
     return true;
 }

@@ -60,7 +60,7 @@ static bool find_in(struct account *account, uint64_t key, unsigned first)
 
 void account_find(struct account *account, enum vexit_kind kind, uint64_t value)
 {
-    unsigned first = account_hash(kind, value);
+    unsigned first = account_hash(value);
     if (!find_in(account, account_key(kind, value), first))
         account->current = &account->kind[kind];
 }

@@ -37,6 +37,7 @@ enum vreg {
     VREG_STAR,
     VREG_LSTAR,
     VREG_CSTAR,
+    VREG_KERNEL_GS_BASE,
     VREG_GDTR_BASE,
     VREG_GDTR_LIMIT,
     VREG_IDTR_BASE,

@@ -12,6 +12,10 @@
 #include "emu/decode.h"
 #include "virt/x86.h"
 
+#define INSN_INT3  0xccu
+#define INSN_INT_N 0xcdu
+#define INSN_INTO  0xceu
+
 /* Whose DR0 to DR3 is: struct vdebug.slot. */
 #define SLOT_FREE  0u
 #define SLOT_GATE  1u /* the end of a step: debug_step.c */
@@ -237,38 +241,66 @@ static struct vdebug_soft *soft_at_rip(struct vcpu *vcpu)
     return debug_translate(vcpu, debug_linear_rip(vcpu), &gpa) ? debug_find_soft(vcpu, gpa) : NULL;
 }
 
+/* The guest's own instruction at RIP. */
+static bool insn_at_rip(struct vcpu *vcpu, struct insn *insn, uint8_t bytes[INSN_MAX_LENGTH])
+{
+    unsigned count = (unsigned)vdebug_read(vcpu, debug_linear_rip(vcpu), bytes, INSN_MAX_LENGTH);
+    return decode_insn(bytes, count, vcpu_code_bits(vcpu), insn) == DECODE_OK;
+}
+
 /* Prefixes may stand before an INT3, and AMD-V doesn't always tell. */
-static uint8_t length_at_rip(struct vcpu *vcpu)
+static void complete_length(struct vcpu *vcpu, struct vexit *exit)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
-    unsigned count = (unsigned)vdebug_read(vcpu, debug_linear_rip(vcpu), bytes, sizeof bytes);
-    if (decode_insn(bytes, count, vcpu_code_bits(vcpu), &insn) != DECODE_OK)
-        return 1;
-    return insn.length;
+    if (exit->insn_len == 0 && exit->exception.insn_len == 0)
+        exit->exception.insn_len = insn_at_rip(vcpu, &insn, bytes) ? insn.length : 1;
 }
 
-static bool debug_breakpoint(struct vcpu *vcpu, struct vexit *exit)
+static bool meets_soft(struct vcpu *vcpu)
 {
-    struct vdebug_soft *soft = soft_at_rip(vcpu);
-    if (soft && !soft->lifted) {
-        debug_raise(vcpu, (struct vdebug_stop){.reason = VDEBUG_SOFT,
-                                               .kind = VDEBUG_POINT_SOFT,
-                                               .address = soft->address});
-        return true;
-    }
-    if (exit->insn_len == 0 && exit->exception.insn_len == 0)
-        exit->insn_len = length_at_rip(vcpu);
-    return false;
+    const struct vdebug_soft *soft = soft_at_rip(vcpu);
+    if (!soft || soft->lifted)
+        return false;
+    debug_raise(vcpu, (struct vdebug_stop){.reason = VDEBUG_SOFT,
+                                           .kind = VDEBUG_POINT_SOFT,
+                                           .address = soft->address});
+    return true;
 }
 
 bool debug_exception(struct vcpu *vcpu, struct vexit *exit)
 {
     if (exit->exception.vector == X86_DB && exit->exception.type == VEVENT_EXCEPTION)
         return debug_trap(vcpu, exit);
-    if (exit->exception.type == VEVENT_SW_EXCEPTION)
-        return exit->exception.vector == X86_BP && debug_breakpoint(vcpu, exit);
+    if (exit->exception.type != VEVENT_SW_EXCEPTION)
+        return false;
+    if (exit->exception.vector == X86_BP && meets_soft(vcpu))
+        return true;
+    complete_length(vcpu, exit);
     return false;
+}
+
+/* INT3 and INTO go on as the exceptions that they are, INT n as what it is. */
+enum exit_action debug_int_exit(struct vcpu *vcpu, struct vexit *exit)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+    (void)exit;
+    if (meets_soft(vcpu))
+        return EXIT_RETRY;
+    if (!insn_at_rip(vcpu, &insn, bytes) || insn.map != INSN_MAP_PRIMARY ||
+        insn.opcode < INSN_INT3 || insn.opcode > INSN_INTO) {
+        vcpu->backend->flush(vcpu); /* the CPU has it from an old translation: try again */
+        return EXIT_RETRY;
+    }
+    struct vevent event = {.type = VEVENT_SW_INT, .insn_len = insn.length};
+    event.vector = bytes[insn.length - 1];
+    if (insn.opcode != INSN_INT_N) {
+        event.type = VEVENT_SW_EXCEPTION;
+        event.vector = insn.opcode == INSN_INTO ? X86_OF : X86_BP;
+    }
+    vcpu->inject = event;
+    return EXIT_INJECT;
 }
 
 static bool read_byte(struct vcpu *vcpu, gpa_t gpa, uint8_t *byte)

@@ -217,6 +217,7 @@ static const struct {
     [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", true},
     [VEXIT_INIT] = {init_exit, "INIT", false},
     [VEXIT_SIPI] = {init_exit, "SIPI", false},
+    [VEXIT_INT] = {debug_int_exit, "INT", false},
     [VEXIT_STEP] = {debug_step_exit, "step", false},
     [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", false},
     [VEXIT_UNKNOWN] = {unknown_exit, "unknown", false},

@@ -14,6 +14,7 @@ exit_handler cr_clts_exit, cr_lmsw_exit, cr_xsetbv_exit, cr_debug_exit;
 exit_handler pio_exit;         /* pio.c */
 exit_handler task_switch_exit; /* task.c */
 exit_handler event_exception;  /* event.c: an intercepted exception */
+exit_handler debug_int_exit;   /* debug_point.c */
 exit_handler debug_step_exit;  /* debug_step.c */
 
 /* Fills vcpu->cpuid from the facts: at reset. */

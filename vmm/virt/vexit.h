@@ -41,6 +41,7 @@ enum vexit_kind {
     VEXIT_PAUSE,
     VEXIT_INIT,
     VEXIT_SIPI,
+    VEXIT_INT,          /* INT n; QEMU's TCG reports INT3 and INTO so, too */
     VEXIT_STEP,         /* vdebug_controls.trap */
     VEXIT_ENTRY_FAILED, /* the CPU refused the guest state: our bug; the backend's dump says why */
     VEXIT_UNKNOWN,

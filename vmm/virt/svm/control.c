@@ -94,6 +94,10 @@ bool svm_debug(struct vcpu *vcpu, const struct vdebug_controls *controls)
     control->intercept_exceptions = controls->exceptions    ? EXCEPTIONS_ALL
                                     : controls->breakpoints ? EXCEPTIONS_ALWAYS | BIT(VECTOR_BP)
                                                             : EXCEPTIONS_ALWAYS;
+    /* QEMU's TCG takes INT3 and INTO for an INT n. */
+    control->intercept_3 &= ~INTERCEPT_INTN;
+    if (controls->breakpoints || controls->exceptions)
+        control->intercept_3 |= INTERCEPT_INTN;
     svm_dirty(svm_state(vcpu), CLEAN_INTERCEPTS);
     return !controls->trap;
 }

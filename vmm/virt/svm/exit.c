@@ -42,10 +42,15 @@ static void unpark(struct svm_vcpu *state)
 
 /* --- entry ------------------------------------------------------------------------------------ */
 
+static bool is_software(const struct vevent *event)
+{
+    return event->type == VEVENT_SW_INT || event->type == VEVENT_SW_EXCEPTION;
+}
+
 /*
  * APM "Event Injection". A software interrupt whose delivery was broken off isn't injected: RIP
- * still points at its instruction, which runs again. So does an INT3 or INTO unless it was
- * intercepted: only then is the length known.
+ * still points at its instruction, which runs again, unless it was intercepted: then it is injected
+ * with the length that is known.
  */
 static uint64_t event_word(const struct vevent *event)
 {
@@ -53,10 +58,11 @@ static uint64_t event_word(const struct vevent *event)
         [VEVENT_IRQ] = EVENT_TYPE_INTR,
         [VEVENT_NMI] = EVENT_TYPE_NMI,
         [VEVENT_EXCEPTION] = EVENT_TYPE_EXCEPTION,
+        [VEVENT_SW_INT] = EVENT_TYPE_SOFTWARE,
         [VEVENT_SW_EXCEPTION] = EVENT_TYPE_EXCEPTION,
         [VEVENT_PRIV_SW_EXCEPTION] = EVENT_TYPE_EXCEPTION,
     };
-    if (event->type == VEVENT_SW_INT || (event->type == VEVENT_SW_EXCEPTION && !event->insn_len))
+    if (is_software(event) && !event->insn_len)
         return 0;
     uint64_t word = EVENT_VALID | event->vector | (uint64_t)type[event->type] << EVENT_TYPE_SHIFT;
     if (event->has_error)
@@ -77,11 +83,11 @@ static void take_pending_db(struct vcpu *vcpu, struct svm_vcpu *state)
     vcpu->inject = (struct vevent){.type = VEVENT_EXCEPTION, .vector = VECTOR_DB};
 }
 
-/* What INT3 and INTO push is the address behind them; the CPU takes it from RIP or, with next-RIP
- * save, from there. */
+/* What INT n, INT3 and INTO push is the address behind them; the CPU takes it from RIP or, with
+ * next-RIP save, from there. */
 static void step_over_trap(struct vcpu *vcpu, struct svm_vcpu *state)
 {
-    if (vcpu->inject.type != VEVENT_SW_EXCEPTION || !vcpu->inject.insn_len)
+    if (!is_software(&vcpu->inject))
         return;
     state->injected_len = vcpu->inject.insn_len;
     vcpu->rip += vcpu->inject.insn_len;
@@ -173,8 +179,9 @@ static void decode_interrupted(struct vcpu *vcpu, struct vexit *exit, uint64_t i
         .error = info & EVENT_ERROR_VALID ? (uint32_t)(info >> EVENT_ERROR_SHIFT) : 0,
     };
     bool software = exit->interrupted.vector == VECTOR_BP || exit->interrupted.vector == VECTOR_OF;
-    if (exit->interrupted.type == VEVENT_EXCEPTION && software) {
+    if (exit->interrupted.type == VEVENT_EXCEPTION && software)
         exit->interrupted.type = VEVENT_SW_EXCEPTION;
+    if (is_software(&exit->interrupted)) {
         exit->interrupted.insn_len = state->injected_len;
         vcpu->rip -= state->injected_len;
     }
@@ -275,6 +282,7 @@ static const uint8_t plain_kind[] = {
     [EXIT_VINTR] = VEXIT_IRQ_WINDOW + 1,
     [EXIT_RDPMC] = VEXIT_RDPMC + 1,
     [EXIT_CPUID] = VEXIT_CPUID + 1,
+    [EXIT_INTN] = VEXIT_INT + 1,
     [EXIT_INVD] = VEXIT_INVD + 1,
     [EXIT_HLT] = VEXIT_HLT + 1,
     [EXIT_INVLPGA] = VEXIT_VIRT_INSN + 1,

@@ -41,6 +41,7 @@
 #define INTERCEPT_RDPMC       BIT(15)
 #define INTERCEPT_CPUID       BIT(18)
 #define INTERCEPT_IRET        BIT(20)
+#define INTERCEPT_INTN        BIT(21)
 #define INTERCEPT_INVD        BIT(22)
 #define INTERCEPT_HLT         BIT(24)
 #define INTERCEPT_INVLPGA     BIT(26)
@@ -121,6 +122,7 @@ enum svm_exit_code {
     EXIT_RDPMC = 0x6F,
     EXIT_CPUID = 0x72,
     EXIT_IRET = 0x74,
+    EXIT_INTN = 0x75,
     EXIT_INVD = 0x76,
     EXIT_HLT = 0x78,
     EXIT_INVLPGA = 0x7A,

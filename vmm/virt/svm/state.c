@@ -48,6 +48,7 @@ static const struct field plain_field[VREG_COUNT] = {
     [VREG_STAR] = SAVE(star, CLEAN_NONE),
     [VREG_LSTAR] = SAVE(lstar, CLEAN_NONE),
     [VREG_CSTAR] = SAVE(cstar, CLEAN_NONE),
+    [VREG_KERNEL_GS_BASE] = SAVE(kernel_gs_base, CLEAN_NONE),
 };
 
 static uint64_t *field_of(struct vcpu *vcpu, enum vreg reg)

@@ -40,7 +40,7 @@ struct svm_vcpu {
     bool nmi_wanted, nmi_blocked;
     bool iret_seen; /* the IRET at iret_rip is about to end the blocking */
     uint64_t iret_rip;
-    uint8_t injected_len; /* of the INT3 or INTO whose exception the last entry injected */
+    uint8_t injected_len; /* of the INT n, INT3 or INTO that the last entry injected */
     bool stepping;        /* RFLAGS.TF is ours; the guest's own and its DR6: */
     uint64_t step_tf, step_dr6;
 };

@@ -52,6 +52,8 @@ uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg)
         return read_dr6();
     case VREG_STAR ... VREG_CSTAR: /* likewise */
         return rdmsr(MSR_STAR + (reg - VREG_STAR));
+    case VREG_KERNEL_GS_BASE:
+        return rdmsr(MSR_KERNEL_GS_BASE);
     default:
         return plain_field[reg] ? vmread(plain_field[reg]) : 0;
     }
@@ -162,6 +164,9 @@ void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
         break;
     case VREG_STAR ... VREG_CSTAR:
         wrmsr(MSR_STAR + (reg - VREG_STAR), value);
+        break;
+    case VREG_KERNEL_GS_BASE:
+        wrmsr(MSR_KERNEL_GS_BASE, value);
         break;
     default:
         if (plain_field[reg])
