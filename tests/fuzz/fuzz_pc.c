@@ -1,4 +1,4 @@
-/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/pc_apic.c vmm/dev/ioapic.c vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_console.c vmm/dev/virtio_rng.c vmm/dev/virtio_common.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
+/* needs: vmm/pc/pc.c vmm/pc/pc_run.c vmm/pc/pc_apic.c vmm/dev/hpet.c vmm/dev/ioapic.c vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/pc/bzimage.c vmm/pc/zero_page.c vmm/pc/e820.c vmm/pc/acpi.c vmm/pc/firmware.c vmm/dev/acpi_pm.c vmm/dev/gmem.c vmm/dev/i8042.c vmm/dev/iobus.c vmm/dev/pci.c vmm/dev/pic8259.c vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/ps2kbd.c vmm/dev/ramdisk.c vmm/dev/reset_ports.c vmm/dev/rtc146818.c vmm/dev/rtc_date.c vmm/dev/uart16550.c vmm/dev/virtio_blk.c vmm/dev/virtio_console.c vmm/dev/virtio_rng.c vmm/dev/virtio_common.c vmm/dev/msix.c vmm/dev/virtio_pci.c vmm/dev/virtqueue.c vmm/lib/fmt.c vmm/lib/mem.c */
 #include "pc/pc.h"
 
 #include "dev/ramdisk.h"
@@ -34,10 +34,26 @@ static void drop_byte(void *ctx, uint8_t byte)
     (void)byte;
 }
 
+/* A line that takes a byte now and nothing then. */
+static uint32_t take_some(void *ctx, const uint8_t *bytes, uint32_t size)
+{
+    (void)ctx;
+    check(size > 0 && size <= 256);
+    return bytes[0] & 1 ? size / 2 : size;
+}
+
+static uint32_t draw(void *ctx, uint8_t *bytes, uint32_t size)
+{
+    (void)ctx;
+    memset(bytes, 0x77, size);
+    return size;
+}
+
 static void feed(void *ctx)
 {
     (void)ctx;
     pc_type(&pc, 0x5A);
+    pc_typed(&pc);
     pc_keyboard_scancode(&pc, 0x1E);
 }
 
@@ -47,21 +63,33 @@ static bool pin(unsigned irq)
     return chip->lines >> (irq & 7) & 1;
 }
 
+/* Inputs 16 to 23 of the I/O APIC are low while something asks for an interrupt there. */
+static uint32_t asked_inputs(void)
+{
+    uint32_t asked = pc.intx & 0xFu;
+    for (unsigned n = (pc.hpet.config & 2) ? 2 : 0; n < 3; n++)
+        if (hpet_irq_cause(&pc.hpet, n))
+            asked |= (1u << (pc.hpet.timer[n].config >> 9 & 31) & 0xF00000) >> 16;
+    return asked;
+}
+
 static void check_wires(void)
 {
     check(vcpu.irq_high == lapic_irq_cause(&pc.lapic));
     check(pc.lapic.lint[0] == pic8259_irq_cause(&pc.pic));
-    check(pin(0) == pit8254_irq_cause(&pc.pit));
+    bool legacy = (pc.hpet.config & 2) != 0;
+    check(legacy == pc.hpet_replaces);
+    check(pin(0) == (legacy ? hpet_irq_cause(&pc.hpet, 0) : pit8254_irq_cause(&pc.pit)));
+    check(pin(8) == (legacy ? hpet_irq_cause(&pc.hpet, 1) : rtc146818_irq_cause(&pc.rtc)));
     check(pin(1) == i8042_kbd_irq_cause(&pc.i8042));
     check(pin(4) == uart16550_irq_level(&pc.com1));
-    check(pin(8) == rtc146818_irq_cause(&pc.rtc));
     check(pin(9) == acpi_pm_irq_cause(&pc.pm));
     check(pin(10) == ((pc.intx & 0xA) != 0));
     check(pin(11) == ((pc.intx & 0x5) != 0));
     check(pin(12) == i8042_aux_irq_cause(&pc.i8042));
     for (unsigned irq = 0; irq < 16; irq++)
         check(irq == 2 || pin(irq) == (pc.ioapic.lines >> (irq ? irq : 2) & 1));
-    check(pc.ioapic.lines >> 16 == (~pc.intx & 0xFu));
+    check(pc.ioapic.lines >> 16 == (~asked_inputs() & 0xFF));
     check(pc.stop == VM_RUNNING || pc.stop == VM_STOP_POWER_OFF || pc.stop == VM_STOP_RESET);
 }
 
@@ -70,8 +98,10 @@ static void check_buses(void)
     for (unsigned i = 0; i < pc.mmio.range_count; i++) {
         const struct iobus_range *range = &pc.mmio.range[i];
 
-        bool apic = range->base == 0xFEC00000 || range->base == pc.lapic_page;
-        check(apic || (range->base >= 0xC0000000 && range->base + range->size_bytes <= 0xFEC00000));
+        bool fixed =
+            range->base == 0xFEC00000 || range->base == 0xFED00000 || range->base == pc.lapic_page;
+        check(fixed ||
+              (range->base >= 0xC0000000 && range->base + range->size_bytes <= 0xFEC00000));
         check(i == 0 || range[-1].base + range[-1].size_bytes <= range->base);
     }
     check(pc.pio.range_count >= 12);
@@ -87,6 +117,16 @@ static uint16_t take_port(struct input *input)
     uint8_t choice = (uint8_t)take(input, 1);
 
     return choice < 0xF0 ? known[choice % ARRAY_SIZE(known)] : (uint16_t)take(input, 2);
+}
+
+/* The disks' BARs, or the APICs' and the HPET's registers. */
+static gpa_t take_device_address(struct input *input, uint8_t op)
+{
+    gpa_t offset = take(input, 2);
+
+    if (op & 0x08)
+        return offset + (offset & 0x1000 ? 0xFEC00000 : 0xFEE00000);
+    return offset >= 0x8000 && offset < 0x8800 ? offset - 0x8000 + 0xFED00000 : offset + 0xC0000000;
 }
 
 static void access_apic(struct input *input, uint8_t op)
@@ -127,8 +167,7 @@ static void one_operation(struct input *input)
         break;
     }
     case 3:
-        gpa = take(input, 2);
-        gpa += op & 0x08 ? (gpa & 0x1000 ? 0xFEC00000 : 0xFEE00000) : 0xC0000000;
+        gpa = take_device_address(input, op);
         if (op & 0x80)
             vcpu.hooks.mmio_write(&pc, gpa, size, take(input, size));
         else if (vcpu.hooks.mmio_read(&pc, gpa, size, &value))
@@ -143,6 +182,8 @@ static void one_operation(struct input *input)
         value = take(input, 1);
         if (op & 0x80)
             pc_type(&pc, (uint8_t)value);
+        else if (op & 0x40)
+            pc_typed(&pc);
         else
             pc_keyboard_scancode(&pc, (uint8_t)value);
         break;
@@ -190,6 +231,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .disk = disk,
         .disk_count = 2,
         .com1 = {drop_byte, NULL},
+        .hvc = {take_some, NULL, NULL},
+        .entropy = draw,
         .rtc_epoch_s = 1767225600,
         .now = now,
         .apic_timer_hz = 1000000000,

@@ -76,6 +76,14 @@ static gpa_t fadt(void)
     return at;
 }
 
+static gpa_t hpet(void)
+{
+    gpa_t at = get32(get32(find_rsdp() + 16) + 44);
+
+    assert_memory_equal(ram + at, "HPET", 4);
+    return at;
+}
+
 static void the_rsdp_is_found_and_points_to_both_root_tables(void **state)
 {
     gpa_t rsdp = find_rsdp();
@@ -87,11 +95,12 @@ static void the_rsdp_is_found_and_points_to_both_root_tables(void **state)
     assert_int_equal(get32(rsdp + 20), 36);
     assert_int_equal(sum(rsdp, 36), 0);
     assert_memory_equal(ram + rsdt, "RSDT", 4);
-    assert_int_equal(get32(rsdt + 4), 44);
+    assert_int_equal(get32(rsdt + 4), 48);
     assert_memory_equal(ram + xsdt, "XSDT", 4);
-    assert_int_equal(get32(xsdt + 4), 52);
+    assert_int_equal(get32(xsdt + 4), 60);
     assert_true(get32(rsdt + 36) == get64(xsdt + 36));
     assert_true(get32(rsdt + 40) == get64(xsdt + 44));
+    assert_true(get32(rsdt + 44) == get64(xsdt + 52));
 }
 
 static gpa_t madt(void)
@@ -105,21 +114,21 @@ static gpa_t madt(void)
 static void all_checksums_are_right(void **state)
 {
     gpa_t rsdp = find_rsdp();
-    gpa_t tables[] = {get32(rsdp + 16), get64(rsdp + 24), fadt(), madt()};
+    gpa_t tables[] = {get32(rsdp + 16), get64(rsdp + 24), fadt(), madt(), hpet()};
 
     (void)state;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 5; i++)
         assert_int_equal(sum(tables[i], get32(tables[i] + 4)), 0);
 }
 
 static void tables_dont_overlap(void **state)
 {
     gpa_t rsdp = find_rsdp();
-    gpa_t start[] = {rsdp,   get32(rsdp + 16),  get64(rsdp + 24), fadt(), get32(fadt() + 36),
-                     madt(), get32(fadt() + 40)};
+    gpa_t start[] = {rsdp,   get32(rsdp + 16), get64(rsdp + 24),  fadt(), get32(fadt() + 36),
+                     madt(), hpet(),           get32(fadt() + 40)};
 
     (void)state;
-    for (unsigned i = 0; i + 1 < 7; i++)
+    for (unsigned i = 0; i + 1 < 8; i++)
         assert_true(start[i] + (i == 0 ? 36 : get32(start[i] + 4)) <= start[i + 1]);
 }
 
@@ -196,6 +205,21 @@ static void the_madt_describes_both_apics(void **state)
     assert_memory_equal(ram + m + 44, entries, sizeof(entries));
 }
 
+static void the_hpet_table_says_what_the_chip_says(void **state)
+{
+    gpa_t h = hpet();
+
+    (void)state;
+    assert_int_equal(get32(h + 4), 56);
+    assert_int_equal(ram[h + 8], 1);
+    assert_true(get32(h + 36) == 0x8086A201); /* the low half of its capabilities */
+    assert_int_equal(ram[h + 40], 0);         /* system memory */
+    assert_int_equal(ram[h + 41], 64);
+    assert_true(get64(h + 44) == 0xFED00000);
+    assert_int_equal(ram[h + 52], 0);
+    assert_int_equal(get16(h + 53), 2000);
+}
+
 static void the_facs_is_aligned_and_the_dsdt_is_copied(void **state)
 {
     gpa_t facs = get32(fadt() + 36);
@@ -228,12 +252,12 @@ static void a_wrong_dsdt_is_refused(void **state)
     assert_int_equal(acpi_write(&gmem, dsdt, sizeof(dsdt)), 0);
     assert_int_equal(acpi_write(&gmem, dsdt, 35), 0);
     memcpy(big, "DSDT", 4);
-    big[4] = 0x40; /* 1FD40h: the area less the other tables */
+    big[4] = 0x00; /* 1FD00h: the area less the other tables */
     big[5] = 0xFD;
     big[6] = 0x01;
-    assert_int_equal(acpi_write(&gmem, big, 0x1FD40), 0xE0000);
-    big[4] = 0x41;
-    assert_int_equal(acpi_write(&gmem, big, 0x1FD41), 0);
+    assert_int_equal(acpi_write(&gmem, big, 0x1FD00), 0xE0000);
+    big[4] = 0x01;
+    assert_int_equal(acpi_write(&gmem, big, 0x1FD01), 0);
     gmem.region[0].size_bytes = 0xFFFFF;
     assert_int_equal(acpi_write(&gmem, dsdt, sizeof(dsdt)), 0);
     free(big);
@@ -251,6 +275,7 @@ int main(void)
         T(the_fadts_addresses_of_64_bits_agree),
         T(the_fadt_describes_a_pc_with_reset_register),
         T(the_madt_describes_both_apics),
+        T(the_hpet_table_says_what_the_chip_says),
         T(the_facs_is_aligned_and_the_dsdt_is_copied),
         T(nothing_is_written_outside_of_the_firmware_area),
         T(a_wrong_dsdt_is_refused),

@@ -16,6 +16,8 @@
     0x3EC00000ull /* up to FEBF_FFFFh: above lie the APICs and the BIOS ROM                        \
                    */
 
+#define PC_HPET_BASE 0xFED00000ull
+
 #define PC_PCI_IO_BASE 0x1000u /* no device has an I/O BAR today */
 #define PC_PCI_IO_SIZE 0xF000u
 
@@ -62,8 +64,9 @@
 #define PC_ELCR_LEVEL (BIT(PC_IRQ_SCI) | BIT(PC_IRQ_PCI_A) | BIT(PC_IRQ_PCI_B))
 
 /* Inputs of the I/O APIC. The others are those of the 8259As. */
-#define PC_GSI_TIMER 2u
-#define PC_GSI_PCI_A 16u /* to 19: the four INTx links, active low */
+#define PC_GSI_TIMER   2u
+#define PC_GSI_PCI_A   16u       /* to 19: the four INTx links, active low */
+#define PC_HPET_INPUTS 0xF00000u /* those that a timer can be routed to: 20 to 23, active low */
 
 #define PC_APIC_ID   0u /* of the only processor */
 #define PC_IOAPIC_ID 0u

@@ -4,6 +4,7 @@
  */
 #include "pc/pc.h"
 
+#include "dev/hpet_regs.h"
 #include "dev/i8042_regs.h"
 #include "dev/pic8259_regs.h"
 #include "dev/pit8254_regs.h"
@@ -36,6 +37,47 @@ static vtime_t now(void *ctx)
     struct pc *pc = ctx;
 
     return pc->config.now(pc->config.now_ctx);
+}
+
+/* HPET "Legacy Replacement Routing": IRQ 0 and 8 belong to PIT and RTC, or to the HPET. */
+static void drive_clock(struct pc *pc, unsigned n)
+{
+    static const uint8_t irq[HPET_LEGACY_COUNT] = {PC_IRQ_TIMER, PC_IRQ_RTC};
+
+    pc_set_irq(pc, irq[n], pc->hpet_replaces ? pc->hpet_high[n] : pc->clock_high[n]);
+}
+
+static void set_clock(void *ctx, unsigned n, bool high)
+{
+    struct pc *pc = ctx;
+
+    pc->clock_high[n] = high;
+    drive_clock(pc, n);
+}
+
+static void set_hpet(void *ctx, unsigned n, bool high)
+{
+    struct pc *pc = ctx;
+
+    pc->hpet_high[n] = high;
+    drive_clock(pc, n);
+}
+
+static void replace_clocks(void *ctx, bool on)
+{
+    struct pc *pc = ctx;
+
+    pc->hpet_replaces = on;
+    for (unsigned n = 0; n < HPET_LEGACY_COUNT; n++)
+        drive_clock(pc, n);
+}
+
+/* Inputs that aren't ISA's are active low, as those of PCI: a guest may let them be shared. */
+static void set_hpet_input(void *ctx, unsigned input, bool high)
+{
+    struct pc *pc = ctx;
+
+    ioapic_set_irq(&pc->ioapic, input, !high);
 }
 
 /* The first request wins: what follows it in the same exit comes from a machine that is off. */
@@ -100,15 +142,22 @@ static void report_fault(void *ctx, const char *device, const char *reason)
 static void init_devices(struct pc *pc)
 {
     struct irq_line lint0 = {lapic_set_lint, &pc->lapic, 0};
-    struct irq_line timer = {pc_set_irq, pc, PC_IRQ_TIMER};
+    struct irq_line timer = {set_clock, pc, 0};
     struct irq_line keyboard = {pc_set_irq, pc, PC_IRQ_KEYBOARD};
     struct irq_line aux = {pc_set_irq, pc, PC_IRQ_AUX};
     struct irq_line com1 = {pc_set_irq, pc, PC_IRQ_COM1};
-    struct irq_line rtc = {pc_set_irq, pc, PC_IRQ_RTC};
+    struct irq_line rtc = {set_clock, pc, 1};
     struct irq_line sci = {pc_set_irq, pc, PC_IRQ_SCI};
     struct signal_line reset = {request_reset, pc};
     struct signal_line power_off = {request_power_off, pc};
     struct signal_line room = {note_room, pc};
+    const struct hpet_wiring hpet = {
+        .legacy = {{set_hpet, pc, 0}, {set_hpet, pc, 1}},
+        .replace = replace_clocks,
+        .replace_ctx = pc,
+        .input = {set_hpet_input, pc, 0},
+        .input_mask = PC_HPET_INPUTS,
+    };
 
     struct rtc146818_config rtc_config = {
         .epoch_s = pc->config.rtc_epoch_s,
@@ -119,6 +168,7 @@ static void init_devices(struct pc *pc)
     pc_apic_init(pc);
     pic8259_init(&pc->pic, lint0);
     pit8254_init(&pc->pit, timer);
+    hpet_init(&pc->hpet, &hpet);
     i8042_init(&pc->i8042, keyboard, aux, reset, room);
     rtc146818_init(&pc->rtc, rtc, &rtc_config);
     uart16550_init(&pc->com1, com1, pc->config.com1, room);
@@ -153,6 +203,7 @@ static void init_ports(struct pc *pc)
     for (unsigned i = 0; i < ARRAY_SIZE(wiring); i++)
         ASSERT(iobus_add(&pc->pio, wiring[i].port, wiring[i].count, wiring[i].ops, wiring[i].dev,
                          wiring[i].offset));
+    ASSERT(iobus_add(&pc->mmio, PC_HPET_BASE, HPET_SIZE, &hpet_ops, &pc->hpet, 0));
 }
 
 static void attach(struct pc *pc, struct virtio_pci *vp, const struct virtio_dev_ops *ops,
@@ -236,7 +287,9 @@ static void reset_devices(struct pc *pc)
     rtc146818_ops.advance(&pc->rtc, time);
     acpi_pm_ops.advance(&pc->pm, time);
     lapic_ops.advance(&pc->lapic, time);
+    hpet_ops.advance(&pc->hpet, time);
     pc_apic_reset(pc);
+    hpet_ops.reset(&pc->hpet);
     pci_ops.reset(&pc->pci);
     reset_ports_ops.reset(&pc->reset_ports);
     acpi_pm_ops.reset(&pc->pm);

@@ -7,6 +7,7 @@
 
 #include "dev/acpi_pm.h"
 #include "dev/blk.h"
+#include "dev/hpet.h"
 #include "dev/i8042.h"
 #include "dev/ioapic.h"
 #include "dev/iobus.h"
@@ -76,6 +77,7 @@ struct pc {
     struct ioapic ioapic;
     struct pic8259 pic;
     struct pit8254 pit;
+    struct hpet hpet;
     struct i8042 i8042;
     struct rtc146818 rtc;
     struct uart16550 com1;
@@ -90,8 +92,10 @@ struct pc {
     struct virtio_pci rng_pci;
 
     /* The machine's own state. */
-    uint8_t intx;               /* levels of the four INTx links, one bit each */
-    uint64_t lapic_page;        /* where the local APIC's page answers; UINT64_MAX: nowhere */
+    uint8_t intx;        /* levels of the four INTx links, one bit each */
+    uint64_t lapic_page; /* where the local APIC's page answers; UINT64_MAX: nowhere */
+    /* IRQ 0 and 8: what PIT and RTC say, what the HPET says, and whether that counts. */
+    bool clock_high[HPET_LEGACY_COUNT], hpet_high[HPET_LEGACY_COUNT], hpet_replaces;
     enum vm_stop stop;          /* what a device asked for */
     uint64_t com1_sent;         /* bytes that COM1 had sent when hvc0 last sent one */
     vtime_t hvc_retry;          /* when hvc0 goes on with output that the host had no room for */

@@ -219,8 +219,8 @@ void pc_apic_init(struct pc *pc)
     lapic_init(&pc->lapic, &config, &wiring);
     ioapic_init(&pc->ioapic, (struct apic_bus){pc_send_message, pc});
     ASSERT(iobus_add(&pc->mmio, PC_IOAPIC_BASE, IOAPIC_PAGE_SIZE, &ioapic_ops, &pc->ioapic, 0));
-    for (unsigned link = 0; link < PCI_INTX_LINK_COUNT; link++)
-        ioapic_set_irq(&pc->ioapic, PC_GSI_PCI_A + link, true);
+    for (unsigned input = PC_GSI_PCI_A; input < IOAPIC_PINS; input++)
+        ioapic_set_irq(&pc->ioapic, input, true); /* active low */
 }
 
 /* With what firmware does: the 8259As reach the processor as if there were no APIC. */

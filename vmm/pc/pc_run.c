@@ -154,6 +154,7 @@ static void advance(void *ctx, vtime_t now)
     advance_if_due(&pit8254_ops, &pc->pit, now);
     advance_if_due(&rtc146818_ops, &pc->rtc, now);
     advance_if_due(&acpi_pm_ops, &pc->pm, now);
+    advance_if_due(&hpet_ops, &pc->hpet, now);
     if (pc->config.host_deadline && pc->config.host_deadline(pc->config.host_ctx) <= now)
         pc->config.host_advance(pc->config.host_ctx, now);
     if (pc->hvc_retry <= now)
@@ -172,6 +173,7 @@ static vtime_t next_deadline(void *ctx)
         min_u64(pit8254_ops.next_deadline(&pc->pit),
                 min_u64(rtc146818_ops.next_deadline(&pc->rtc), acpi_pm_ops.next_deadline(&pc->pm)));
     pc->deadline = min_u64(pc->deadline, lapic_ops.next_deadline(&pc->lapic));
+    pc->deadline = min_u64(pc->deadline, hpet_ops.next_deadline(&pc->hpet));
     pc->deadline = min_u64(pc->deadline, pc->hvc_retry);
     if (pc->config.host_deadline)
         pc->deadline = min_u64(pc->deadline, pc->config.host_deadline(pc->config.host_ctx));

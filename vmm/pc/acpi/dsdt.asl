@@ -33,6 +33,15 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "PXHV  ", "PXHVPC  ", 1)
             })
         }
 
+        Device (HPET)
+        {
+            Name (_HID, EisaId ("PNP0103"))
+            Name (_CRS, ResourceTemplate ()
+            {
+                Memory32Fixed (ReadWrite, 0xFED00000, 0x400)
+            })
+        }
+
         Device (PCI0)
         {
             Name (_HID, EisaId ("PNP0A03"))
