@@ -40,9 +40,14 @@ class Machine:
             self.emulator = Qemu(image, gdb=True, arguments=stages.log_filter(self.vmm))
         self.emulator.connection.settimeout(LIMIT_S)
         self.line = socket.socket(socket.AF_UNIX)
+        self.console = ""
+
+    def plug_in(self):
+        """Connects the debug line."""
+        if self.name != "vtx":
+            self.emulator.qmp("query-status")  # when it answers, the socket is there
         self.line.connect(self.emulator.gdb_path)
         self.link = rsp.Link(self.line, LIMIT_S)
-        self.console = ""
 
     def wait_for(self, pattern):
         while not re.search(pattern, self.console):
@@ -84,6 +89,7 @@ class Machine:
 
 def boot_and_fetch(machine):
     marks = []
+    machine.plug_in()
     for name, pattern in MARKS:
         machine.wait_for(pattern)
         marks.append((name, machine.moment()))
