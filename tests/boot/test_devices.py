@@ -26,14 +26,6 @@ def hvc(request, tmp_path_factory):
         console.close()
 
 
-def read_until(console, end):
-    """What comes, up to and with `end`; expect() would search all of it again for each piece."""
-    text = ""
-    while end not in text[-2 * len(end) - 4096:]:
-        text += console.line.read_nonblocking(65536, timeout=120)
-    return text[:text.index(end, max(0, len(text) - 4096 - 2 * len(end)))]
-
-
 def test_hvc_shell_and_the_kernels_log_are_on_hvc0(hvc):
     assert hvc.shell("tty").strip() == "/dev/hvc0"
     assert "Linux version" in hvc.log
@@ -51,7 +43,9 @@ def test_hvc_brings_every_byte(hvc):
     hvc.shell("mount /dev/vda /mnt; base64 -w 0 /mnt/random.bin > /tmp/text")
     hvc.line.send(f"stty -opost; head -c {size} /tmp/text; stty opost; printf '<e%sd>' n\n")
     hvc.expect("printf '<e%sd>' n\r\n")
-    text = read_until(hvc, "<end>")
+    # A window, else each piece would have all that came before searched again.
+    hvc.line.expect_exact("<end>", searchwindowsize=16)
+    text = hvc.line.before
     hvc.expect("/ # ")
     assert len(text) == size
     wanted = hvc.shell(f"head -c {size} /tmp/text | md5sum")
@@ -82,7 +76,9 @@ def test_hpet_is_a_clocksource(hvc):
                      "b=$(cut -d. -f1 /proc/uptime); echo passed $((b - a))")
     assert re.search(r"passed [23]\b", text)
     assert "hpet" in hvc.shell(f"cat {CLOCKSOURCE}")
-    assert hvc.shell("dmesg | grep -i -E 'unstable|ACPI (Error|Warning|BIOS)'").strip() == ""
+    # Not the TSC: on a busy computer its measurement fails, and Linux then says so.
+    bad = "clocksource.*hpet.*unstable|ACPI (Error|Warning|BIOS)"
+    assert hvc.shell(f"dmesg | grep -i -E '{bad}'").strip() == ""
 
 
 def test_hvc_guest_powers_off(hvc):
