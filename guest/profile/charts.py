@@ -129,32 +129,32 @@ def histogram(values, unit):
     return svg(174, "How long the traced exits took", body)
 
 
-def pipeline(stages, total):
+def pipeline(stages, total, number):
     """The way of one exit, from left to right, in boxes of equal width; the bar below each is its share."""
     wide = (WIDTH - 2 * LEFT - 120) / len(stages)
-    body = ('<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+    body = (f'<defs><marker id="tip-{number}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
             'orient="auto"><path d="M0 0 8 4 0 8z" fill="var(--soft)"/></marker></defs>')
 
     def arrow(x0, x1):
         return (f'<line x1="{x0:.1f}" x2="{x1:.1f}" y1="52" y2="52" stroke="var(--soft)" stroke-width="2" '
-                'marker-end="url(#tip)"/>')
+                f'marker-end="url(#tip-{number})"/>')
 
     def guest(x, text):
         return (f'<rect x="{x:.1f}" y="30" width="52" height="44" rx="8" fill="none" stroke="var(--guest)" '
                 f'stroke-width="2"/><text x="{x + 26:.1f}" y="56" text-anchor="middle">{text}</text>')
 
     body += guest(LEFT, "guest") + guest(WIDTH - LEFT - 52, "guest")
-    for number, stage in enumerate(stages):
-        x = LEFT + 60 + number * wide
+    for place, stage in enumerate(stages):
+        x = LEFT + 60 + place * wide
         share = stage["instructions"] / total
         body += (arrow(x - 8, x + 8) +
                  f'<rect x="{x + 9:.1f}" y="22" width="{wide - 18:.1f}" height="60" rx="8" '
-                 f'fill="var(--track)" stroke="var(--k{number})" stroke-width="2"/>'
+                 f'fill="var(--track)" stroke="var(--k{place})" stroke-width="2"/>'
                  f'<text class="name" x="{x + wide / 2:.1f}" y="46" text-anchor="middle">{stage["name"]}</text>'
                  f'<text x="{x + wide / 2:.1f}" y="66" text-anchor="middle">{stage["instructions"]}</text>'
                  f'<rect x="{x + 9:.1f}" y="92" width="{wide - 18:.1f}" height="8" rx="4" fill="var(--track)"/>'
                  f'<rect x="{x + 9:.1f}" y="92" width="{(wide - 18) * share:.1f}" height="8" rx="4" '
-                 f'fill="var(--k{number})"/>')
+                 f'fill="var(--k{place})"/>')
     body += arrow(WIDTH - LEFT - 68, WIDTH - LEFT - 54)
     names = ", ".join(f"{stage['name']} {stage['instructions']}" for stage in stages)
     return svg(110, f"The way of one exit, in instructions: {names}", body)

@@ -221,7 +221,7 @@ serial port is two exits.</figcaption></figure></section>"""
                       f"{total}, {share:.0%}.</p>{functions}</div></details></li>")
         return (f"<h3>{escape(shown['title'])}</h3><p>{escape(shown['text'])} pxHV needs "
                 f"<strong>{plural(total, 'instruction')}</strong>.</p>"
-                f"<figure>{charts.pipeline(shown['stages'], total)}</figure><ol class=\"pipe\">{items}</ol>")
+                f"<figure>{charts.pipeline(shown['stages'], total, number)}</figure><ol class=\"pipe\">{items}</ol>")
 
     def way(self):
         if not self.stages:
