@@ -141,6 +141,14 @@ static void print_pic(void *ctx, struct byte_sink out)
     describe_pic(&((struct vm *)ctx)->pc.pic, out);
 }
 
+static void print_apic(void *ctx, struct byte_sink out)
+{
+    const struct vm *vm = ctx;
+
+    describe_lapic(&vm->pc.lapic, out);
+    describe_ioapic(&vm->pc.ioapic, out);
+}
+
 static void print_pit(void *ctx, struct byte_sink out)
 {
     describe_pit(&((struct vm *)ctx)->pc.pit, vm_guest_now(ctx), out);
@@ -157,8 +165,9 @@ static void print_virtio(void *ctx, struct byte_sink out)
 
     for (unsigned i = 0; i < vm->config.disk_count; i++)
         describe_virtio(&vm->pc.blk_pci[i], out);
-    if (vm->config.disk_count == 0)
-        text_printf(out, "the guest has no virtio device\n");
+    describe_virtio(&vm->pc.hvc_pci, out);
+    if (vm->pc.config.entropy)
+        describe_virtio(&vm->pc.rng_pci, out);
 }
 
 static void print_disks(void *ctx, struct byte_sink out)
@@ -195,7 +204,8 @@ const struct monitor_topic vm_topics[] = {
     {"memory", "the guest's memory and where it lies", print_memory},
     {"exits", "how often the guest came out, and why", print_exits},
     {"devices", "who answers where; serial port, keyboard, ACPI", print_devices},
-    {"pic", "the interrupt controllers", print_pic},
+    {"apic", "the local APIC and the I/O APIC", print_apic},
+    {"pic", "the 8259As", print_pic},
     {"pit", "the timer's counters", print_pit},
     {"pci", "the functions of the PCI bus", print_pci},
     {"virtio", "the virtio devices and their queues", print_virtio},

@@ -27,9 +27,13 @@ def test_info_knows_the_machine(monitor):
     assert re.search(r"^ +\d{4,}  port I/O +[\d.]+ ms", monitor.monitor("info exits"), re.M)
     assert re.search(r"3f8-3ff +uart16550 +\d{4,} accesses", monitor.monitor("info devices"))
     assert re.search(r"^IRQ +0: \d+$", monitor.monitor("info pic"), re.M)
+    text = monitor.monitor("info apic")
+    assert re.search(r"^local APIC 0: x2?APIC mode, on", text, re.M), text
+    assert re.search(r"^input +4: vector [0-9a-f]+, edge, active high, \d+ sent$", text, re.M), text
     assert "counter 0: mode" in monitor.monitor("info pit")
-    assert "1af4:1042 class 0100, command 0006 memory master" in monitor.monitor("info pci")
-    assert "acknowledged driver features running" in monitor.monitor("info virtio")
+    assert "1af4:1042 class 0100, command 0406 memory master" in monitor.monitor("info pci")
+    text = monitor.monitor("info virtio")
+    assert "virtio-blk: status 0f acknowledged driver features running" in text, text
     assert re.search(r"^vda pxhv-disk.img: 16384 KiB, \d+ reads", monitor.monitor("info disks"), re.M)
     assert "Ctrl-A c opens the monitor" in monitor.monitor("info log 30")
     assert monitor.monitor("info version").startswith("pxHV ")

@@ -48,17 +48,12 @@ void monitor_pause(struct monitor *monitor, const char *args)
         wait_for_stop(monitor);
 }
 
-/* GDB believes that the guest goes on when it says so. */
-static bool is_gdbs(struct monitor *monitor)
-{
-    if (!monitor->vcpu->debug.attached)
-        return false;
-    monitor_printf(monitor, "GDB is attached: let the guest go on there\n");
-    return true;
-}
-
+/* GDB may have vanished, so that nobody else could let the guest go on; one that is there stops it
+ * anew with its next word. */
 static void go_on(struct monitor *monitor, enum vdebug_resume how)
 {
+    if (monitor->vcpu->debug.attached)
+        monitor_printf(monitor, "GDB is attached, and not told\n");
     vdebug_resume(monitor->vcpu, how);
     monitor->go_on = true;
 }
@@ -71,8 +66,6 @@ void monitor_resume(struct monitor *monitor, const char *args)
         monitor_printf(monitor, "the guest runs already\n");
         return;
     }
-    if (is_gdbs(monitor))
-        return;
     monitor->steps_left = 0;
     go_on(monitor, VDEBUG_CONTINUE);
     monitor_printf(monitor, "the guest goes on\n");
@@ -88,7 +81,7 @@ void monitor_step(struct monitor *monitor, const char *args)
         monitor_printf(monitor, "1 to %u steps\n", STEPS_MAX);
         return;
     }
-    if (has_ended(monitor) || !monitor_needs_stop(monitor) || is_gdbs(monitor))
+    if (has_ended(monitor) || !monitor_needs_stop(monitor))
         return;
     monitor->steps_left = (unsigned)count;
     monitor->steps_shown = 0;

@@ -7,7 +7,9 @@
 
 #include "dev/acpi_pm.h"
 #include "dev/i8042.h"
+#include "dev/ioapic.h"
 #include "dev/iobus.h"
+#include "dev/lapic.h"
 #include "dev/pci.h"
 #include "dev/pic8259.h"
 #include "dev/pit8254.h"
@@ -18,6 +20,8 @@
 
 void describe_bus(const struct iobus *bus, struct byte_sink out);
 void describe_pic(const struct pic8259 *pic, struct byte_sink out);
+void describe_lapic(const struct lapic *lapic, struct byte_sink out);
+void describe_ioapic(const struct ioapic *ioapic, struct byte_sink out);
 void describe_pit(const struct pit8254 *pit, vtime_t now, struct byte_sink out);
 void describe_rtc(const struct rtc146818 *rtc, vtime_t now, struct byte_sink out);
 void describe_uart(const struct uart16550 *uart, struct byte_sink out);
