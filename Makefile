@@ -409,12 +409,12 @@ BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=
 BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect need-chromium
 
 boot-test: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
-	$(Q)$(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
+	$(Q)$(PYTHON) tests/run.py pytest-halves $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 # What `make test` has, and every firmware with every disk.
 .PHONY: test-full
 test-full: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
-	$(Q)FULL=1 $(PYTHON) tests/run.py pytest $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
+	$(Q)FULL=1 $(PYTHON) tests/run.py pytest-halves $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 include tests/bench/bench.mk
 include tests/nested/nested.mk

@@ -3,6 +3,7 @@ summary at the end of `make test`.
 
 Usage: run.py unit|fuzz-replay RESULTS_DIR PROGRAM...
        run.py pytest RESULTS_DIR PART COMMAND...
+       run.py pytest-halves RESULTS_DIR PART COMMAND...   (two at once: see tests/boot/conftest.py)
        run.py summary RESULTS_DIR PART...
 """
 
@@ -11,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 TIMEOUT_S = 300
 
@@ -73,20 +75,34 @@ def run_part(part, results, programs):
     return 1 if failed else 0
 
 
-def run_pytest(results, part, command):
-    """Shows the output as it comes and reads the counts from pytest's closing line."""
+NO_TESTS = 5  # pytest's exit code
+
+
+def run_one_pytest(command, half):
+    """Shows the output as it comes and reads the counts from pytest's closing line. Passed and
+    failed."""
     closing = ""
+    environment = dict(os.environ, HALF=half) if half else None
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, text=True) as child:
+                          stdin=subprocess.DEVNULL, text=True, env=environment) as child:
         for line in child.stdout:
             print(line, end="", flush=True)
             if re.search(r"\b(passed|failed|error|errors|skipped)\b.* in [0-9.]+s", line):
                 closing = line
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", closing)}
     failed = counts.get("failed", 0) + counts.get("error", 0)
-    if child.returncode != 0 and failed == 0:
+    if child.returncode not in (0, NO_TESTS) and failed == 0:
         failed = 1
-    write_result(results, part, counts.get("passed", 0), failed)
+    return counts.get("passed", 0), failed
+
+
+def run_pytest(results, part, command, halves=(None,)):
+    with ThreadPoolExecutor(len(halves)) as pool:
+        counts = list(pool.map(lambda half: run_one_pytest(command, half), halves))
+    passed, failed = (sum(numbers) for numbers in zip(*counts))
+    if passed == 0 and failed == 0:
+        failed = 1
+    write_result(results, part, passed, failed)
     return 1 if failed else 0
 
 
@@ -113,6 +129,8 @@ def main(arguments):
         return summary(arguments[1], arguments[2:])
     if arguments[0] == "pytest":
         return run_pytest(arguments[1], arguments[2], arguments[3:])
+    if arguments[0] == "pytest-halves":
+        return run_pytest(arguments[1], arguments[2], arguments[3:], ("vtx", "rest"))
     return run_part(arguments[0], arguments[1], arguments[2:])
 
 
