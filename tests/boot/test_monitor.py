@@ -84,7 +84,7 @@ def test_no_escape_key(image, tiny, console):
 
 
 def test_keys_of_a_ps2_keyboard_open_it(image, tiny, console):
-    path = image(KERNEL=tiny("keyboard"), edit=lambda text: text + "[pxhv]\nkeyboard = ps2\n")
+    path = image(KERNEL=tiny("wait_forever"), edit=lambda text: text + "[pxhv]\nkeyboard = ps2\n")
     guest = console(platforms.AMDV, path, timeout=120)
     guest.expect(WAITING)
     screen = Screen(guest.machine)

@@ -8,7 +8,7 @@ import machine
 from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX
 
 # Somebody has to press a key; or to restart it.
-ELSEWHERE = ("keyboard", "halt_forever")
+ELSEWHERE = ("keyboard", "halt_forever", "wait_forever")
 
 NAMES = sorted(name.removesuffix(".asm")
                for name in os.listdir(os.path.join(machine.ROOT, "guest", "tiny"))
