@@ -184,6 +184,14 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
     pc_init(&vm->pc, &config);
 }
 
+/* The long ring's memory is taken when it is wanted first. */
+bool vm_trace(struct vm *vm, bool on)
+{
+    if (on && !vm->vcpu.trace.long_ring)
+        trace_alloc(&vm->vcpu.trace, &vm_frames);
+    return trace_set(&vm->vcpu, on);
+}
+
 static void create_vcpu(struct vm *vm, const struct backend *backend)
 {
     vm->vcpu.facts = &vm->facts;
@@ -191,8 +199,7 @@ static void create_vcpu(struct vm *vm, const struct backend *backend)
     pc_connect(&vm->pc, &vm->vcpu);
     if (!vcpu_create(&vm->vcpu, backend, &vm_frames))
         vm_refuse("no memory left for the guest's CPU: lower \"memory\" in pxhv.cfg");
-    trace_alloc(&vm->vcpu.trace, &vm_frames);
-    if (!trace_set(&vm->vcpu, vm->trace_wanted))
+    if (!vm_trace(vm, vm->trace_wanted))
         vm_refuse("no memory left for the trace of exits: lower \"memory\" in pxhv.cfg, or say "
                   "\"trace = off\" there");
     vm_debug_start(vm);

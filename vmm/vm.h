@@ -68,6 +68,9 @@ void vm_reset(struct vm *vm);
 /* Logs how long the way to the guest's first instruction took. */
 void vm_print_times(const struct vm *vm, const struct boot_info *boot);
 
+/* Switches the trace of exits. False: no memory is left for it. */
+bool vm_trace(struct vm *vm, bool on);
+
 /* Runs the guest until it stops. */
 enum vm_stop vm_run(struct vm *vm);
 

@@ -399,8 +399,8 @@ static void trace(void *ctx, bool on)
 {
     struct vm *vm = ctx;
 
-    if (!trace_set(&vm->vcpu, on))
-        text_printf(text_sink(vm), "there was no memory for the trace\n");
+    if (!vm_trace(vm, on))
+        text_printf(text_sink(vm), "there is no memory left for the trace\n");
 }
 
 void vm_monitor_init(struct vm *vm, uint8_t escape_key)
