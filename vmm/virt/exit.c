@@ -219,6 +219,9 @@ static const struct {
     [VEXIT_SIPI] = {init_exit, "SIPI", false},
     [VEXIT_INT] = {debug_int_exit, "INT", false},
     [VEXIT_STEP] = {debug_step_exit, "step", false},
+    [VEXIT_APIC_TPR] = {apic_event_exit, "TPR below threshold", false},
+    [VEXIT_APIC_EOI] = {apic_event_exit, "end of level interrupt", false},
+    [VEXIT_APIC_WRITE] = {apic_event_exit, "APIC write", false},
     [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", false},
     [VEXIT_UNKNOWN] = {unknown_exit, "unknown", false},
 };
