@@ -71,9 +71,8 @@ static bool vmx_can_take(struct vcpu *vcpu, enum vwindow window)
 {
     if (vcpu->inject.type != VEVENT_NONE || vcpu->int_shadow)
         return false;
-    bool takes = window == VWINDOW_NMI
-                     ? !(vmx_state(vcpu)->interruptibility & INTERRUPTIBILITY_NMI)
-                     : (vcpu->rflags & RFLAGS_IF) != 0;
+    bool takes = window == VWINDOW_NMI ? !(vmx_state(vcpu)->interruptibility & INTERRUPTIBILITY_NMI)
+                                       : (vcpu->rflags & RFLAGS_IF) != 0;
     return takes && !(vmread(VMCS_GUEST_PENDING_DB) & PENDING_DB_DUE);
 }
 
