@@ -337,6 +337,11 @@ static int fake_irq_ack(void *ctx)
     return fake->irq_vector;
 }
 
+static bool fake_nmi_may_come(void *ctx)
+{
+    return ((struct fake *)ctx)->nmi_may_come;
+}
+
 static void fake_advance(void *ctx, vtime_t now)
 {
     struct fake *fake = ctx;
@@ -434,6 +439,7 @@ void fake_init(struct fake *fake)
                                       fake_mem_write,
                                       fake_mem_page,
                                       fake_irq_ack,
+                                      fake_nmi_may_come,
                                       fake_apic_read,
                                       fake_apic_write,
                                       fake_cr8_read,

@@ -65,6 +65,7 @@ struct fake {
     uint32_t pio_step;
     void (*on_pio)(struct fake *fake, const struct fake_pio *access);
     int irq_vector; /* irq_ack() gives this and lowers the pin */
+    bool nmi_may_come;
     uint64_t
         apic_msr[0x900]; /* plain storage; those of x2APIC mode only while EN and EXTD are set */
     uint8_t cr8;

@@ -37,7 +37,7 @@ struct rig {
     uint64_t vm_cr, efer, hsave, tsc_aux, cr4, dr[4], dr7, deadline;
     bool gif;
     const void *loaded; /* whose FS, GS, TR and system call MSRs the CPU holds */
-    unsigned vmloads, vmsaves;
+    unsigned vmloads, vmsaves, timer_interrupts;
 
     void (*guest)(struct vmcb *vmcb); /* runs until an exit; NULL: exits with CPUID at once */
     unsigned entries;
@@ -161,6 +161,11 @@ void svm_enter(struct vcpu *vcpu, hpa_t pa)
 void hw_timer_arm(uint64_t tsc_deadline)
 {
     rig.deadline = tsc_deadline;
+}
+
+void hw_timer_interrupt(void)
+{
+    rig.timer_interrupts++;
 }
 
 bool hw_timer_present(void)

@@ -393,6 +393,38 @@ static void nmi_and_init_reach_the_machine(void **state)
     assert_int_equal(vcpu.hooks.stop_request(&pc), VM_STOP_RESET);
 }
 
+/* HLT with interrupts off asks. */
+static void an_nmi_may_come_by_lint0_the_io_apic_and_msi_x(void **state)
+{
+    (void)state;
+    assert_false(vcpu.hooks.nmi_may_come(&pc));
+    page_write(0x350, 0x400);
+    assert_true(vcpu.hooks.nmi_may_come(&pc));
+    page_write(0x350, 0x10400);
+    assert_false(vcpu.hooks.nmi_may_come(&pc));
+    redirect(8, 0x400);
+    assert_true(vcpu.hooks.nmi_may_come(&pc));
+    redirect(8, 0x500); /* INIT */
+    assert_true(vcpu.hooks.nmi_may_come(&pc));
+    redirect(8, 0x10400);
+    assert_false(vcpu.hooks.nmi_may_come(&pc));
+
+    /* The first disk's table, in BAR 1. */
+    uint64_t table = config_read(1, 0x14);
+    unsigned capability = config_read(1, 0x34) & 0xFF;
+    while ((config_read(1, capability) & 0xFF) != 0x11)
+        capability = config_read(1, capability) >> 8 & 0xFF;
+    config_write(1, 0x04, 0x6);
+    config_write(1, capability, config_read(1, capability) | 0x80000000);
+    assert_true(vcpu.hooks.mmio_write(&pc, table, 4, 0xFEE00000));
+    assert_true(vcpu.hooks.mmio_write(&pc, table + 8, 4, 0x400));
+    assert_false(vcpu.hooks.nmi_may_come(&pc));
+    assert_true(vcpu.hooks.mmio_write(&pc, table + 12, 4, 0));
+    assert_true(vcpu.hooks.nmi_may_come(&pc));
+    config_write(1, capability, config_read(1, capability) & 0x7FFFFFFF);
+    assert_false(vcpu.hooks.nmi_may_come(&pc));
+}
+
 static void cr8_holds_interrupts_up(void **state)
 {
     (void)state;
@@ -429,6 +461,7 @@ int main(void)
         T(the_apic_timer_is_one_of_the_deadlines),
         T(a_tsc_deadline_is_a_date_of_guest_time),
         T(nmi_and_init_reach_the_machine),
+        T(an_nmi_may_come_by_lint0_the_io_apic_and_msi_x),
         T(cr8_holds_interrupts_up),
     };
 

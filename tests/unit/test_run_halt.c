@@ -162,6 +162,35 @@ static void hlt_with_interrupts_off_stops_the_guest(void **state)
     assert_int_equal(fake.sleeps, 0);
 }
 
+static void wake_by_nmi(struct fake *machine)
+{
+    machine->vcpu.nmi_pending = true;
+}
+
+static void hlt_with_interrupts_off_sleeps_while_an_nmi_can_come(void **state)
+{
+    (void)state;
+    fake.vcpu.rflags = 0x2;
+    fake.nmi_may_come = true;
+    fake.on_sleep = wake_by_nmi;
+    fake_script(&fake, VEXIT_HLT)->insn_len = 1;
+    vcpu_run(&fake.vcpu);
+    assert_int_equal(fake.sleeps, 1);
+    assert_int_equal(fake.entry[1].inject.type, VEVENT_NMI);
+}
+
+static void hlt_where_nmis_are_blocked_too_stops_the_guest(void **state)
+{
+    (void)state;
+    fake.vcpu.rflags = 0x2;
+    fake.nmi_may_come = true;
+    fake.vcpu.nmi_pending = true;
+    fake.reg[VREG_NMI_BLOCKED] = 1;
+    fake_script(&fake, VEXIT_HLT)->insn_len = 1;
+    assert_int_equal(vcpu_run(&fake.vcpu), VM_STOP_HALTED_FOREVER);
+    assert_int_equal(fake.sleeps, 0);
+}
+
 static void an_nmi_wakes_hlt_with_interrupts_off(void **state)
 {
     (void)state;
@@ -272,6 +301,8 @@ int main(void)
         TEST(a_host_interrupt_of_no_concern_sends_the_guest_back_to_sleep),
         TEST(a_console_byte_that_arrives_in_the_sleep_wakes_the_guest),
         TEST(hlt_with_interrupts_off_stops_the_guest),
+        TEST(hlt_with_interrupts_off_sleeps_while_an_nmi_can_come),
+        TEST(hlt_where_nmis_are_blocked_too_stops_the_guest),
         TEST(an_nmi_wakes_hlt_with_interrupts_off),
         TEST(hlt_under_single_step_does_not_sleep),
         TEST(the_deadline_is_armed_once_while_it_stays_the_same),

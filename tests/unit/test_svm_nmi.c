@@ -142,6 +142,42 @@ static void iret_loads_the_guests_own_trap_flag(void **state)
     assert_int_equal(cpu->rflags, TF | 0x202);
 }
 
+#define GP_EXIT 0x4D
+
+/* The frame of the fault must not hold our TF, and the handler is to find NMIs unblocked. */
+static void an_iret_that_faults_while_stepped_ends_the_blocking(void **state)
+{
+    (void)state;
+    guest_at_iret();
+    svm_backend.want_window(cpu, VWINDOW_NMI, true);
+    at.rflags = TF | 2;
+    const struct vmcb *vmcb = exit_at(GP_EXIT, 0x2010);
+    assert_int_equal(vmcb->control.intercept_exceptions, 0x2F7DFB);
+    assert_int_equal(vmcb->control.clean & 1, 0);
+    assert_int_equal(rig.exit.kind, VEXIT_EXCEPTION);
+    assert_int_equal(rig.exit.exception.vector, 13);
+    assert_int_equal(cpu->rflags, 2);
+    assert_true(takes_nmi());
+    /* The exception enters, and a host's interrupt ends the turn before its handler begins. */
+    cpu->inject = rig.exit.exception;
+    at.rflags = 2;
+    vmcb = exit_at(0x60, 0x3000);
+    assert_int_equal(vmcb->control.intercept_exceptions, 0x60002);
+    assert_int_equal(rig.timer_interrupts, 1);
+    assert_true(takes_nmi());
+}
+
+static void an_event_in_front_of_iret_leaves_the_blocking(void **state)
+{
+    (void)state;
+    guest_at_iret();
+    cpu->inject = (struct vevent){.type = VEVENT_IRQ, .vector = 0x40};
+    const struct vmcb *vmcb = exit_at(0x72, 0x3000);
+    assert_int_equal(vmcb->control.intercept_3 & IRET_BIT, IRET_BIT);
+    assert_false(takes_nmi());
+    assert_int_equal(rig.timer_interrupts, 0);
+}
+
 static void before_iret_the_guest_is_not_stepped(void **state)
 {
     (void)state;
@@ -219,6 +255,7 @@ static void an_event_that_enters_is_not_stepped(void **state)
     guest_in_shadow();
     cpu->inject = (struct vevent){.type = VEVENT_EXCEPTION, .vector = 6};
     assert_int_equal(exit_at(0x72, 0x1000)->save.rflags, 2);
+    assert_int_equal(rig.timer_interrupts, 1);
 }
 
 int main(void)
@@ -229,6 +266,8 @@ int main(void)
         cmocka_unit_test(an_nmi_waits_for_the_shadow_of_sti),
         cmocka_unit_test(a_waiting_nmi_comes_right_behind_iret),
         cmocka_unit_test(iret_loads_the_guests_own_trap_flag),
+        cmocka_unit_test(an_iret_that_faults_while_stepped_ends_the_blocking),
+        cmocka_unit_test(an_event_in_front_of_iret_leaves_the_blocking),
         cmocka_unit_test(before_iret_the_guest_is_not_stepped),
         cmocka_unit_test(a_waiting_nmi_comes_right_behind_the_shadow),
         cmocka_unit_test(an_exit_of_the_stepped_instruction_hides_the_flag),

@@ -20,6 +20,12 @@ enum apic_delivery {
     APIC_EXTINT = 7   /* not the ICR's */
 };
 
+/* What reaches a processor that takes no interrupts. */
+static inline bool apic_wakes_always(enum apic_delivery delivery)
+{
+    return delivery == APIC_NMI || delivery == APIC_INIT;
+}
+
 /* Everyone, whatever the destination's width is where it was written. */
 #define APIC_EVERYONE 0xFFFFFFFFu
 

@@ -73,6 +73,17 @@ void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)
     ioapic_sync(ioapic);
 }
 
+bool ioapic_may_send_nmi(const struct ioapic *ioapic)
+{
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        uint64_t entry = ioapic->redirection[pin];
+        if (!(entry & IOAPIC_RTE_MASKED) &&
+            apic_wakes_always((enum apic_delivery)IOAPIC_RTE_DELIVERY(entry)))
+            return true;
+    }
+    return false;
+}
+
 /* --- registers -------------------------------------------------------------------------------- */
 
 /* The entry that REGSEL selects a half of, or NULL. */

@@ -47,6 +47,8 @@ extern const struct dev_ops ioapic_ops;
 void ioapic_init(struct ioapic *ioapic, struct apic_bus bus);
 /* An input goes to a level; pins beyond the last don't exist. For irq_line.set. */
 void ioapic_set_irq(void *ioapic, unsigned pin, bool high);
+/* Whether an input is set up to send an NMI or an INIT. */
+bool ioapic_may_send_nmi(const struct ioapic *ioapic);
 /* A local APIC has ended a level-triggered interrupt. */
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector);
 

@@ -131,6 +131,8 @@ void lapic_set_lint(void *lapic, unsigned pin, bool high);
 int lapic_ack(struct lapic *lapic);
 /* What INTR must show: a request above the processor's priority, or an external interrupt. */
 bool lapic_irq_cause(const struct lapic *lapic);
+/* Whether LINT0, where the 8259As are, is set up to send an NMI or an INIT. */
+bool lapic_may_send_nmi(const struct lapic *lapic);
 /* What firmware leaves: virtual wire, the 8259A through LINT0 and NMIs through LINT1. */
 void lapic_virtual_wire(struct lapic *lapic);
 /* The guest's TSC was set: the date of a deadline is another. */

@@ -46,6 +46,17 @@ static void send(struct msix *msix, unsigned vector)
         msix->lost++;
 }
 
+bool msix_may_send_nmi(const struct msix *msix)
+{
+    struct apic_message message;
+    for (unsigned i = 0; i < msix->count; i++)
+        if (may_send(msix, i) &&
+            apic_message_from_msi(msix->vector[i].address, msix->vector[i].data, &message) &&
+            apic_wakes_always(message.delivery))
+            return true;
+    return false;
+}
+
 static void send_pending(struct msix *msix)
 {
     for (unsigned i = 0; i < msix->count; i++) {

@@ -45,6 +45,8 @@ void msix_reset(struct msix *msix); /* the bus's RST# */
 void msix_config_written(struct msix *msix);
 /* While true, the function must not use INTx. */
 bool msix_enabled(const struct msix *msix);
+/* Whether a vector is set up to send an NMI or an INIT. */
+bool msix_may_send_nmi(const struct msix *msix);
 /* Sends a vector's message, now or when it is no longer masked. Vectors beyond the last and all of
  * them while MSI-X is off send nothing. */
 void msix_raise(struct msix *msix, unsigned vector);

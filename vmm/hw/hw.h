@@ -61,6 +61,8 @@ void hw_sleep_until(uint64_t tsc_deadline);
  * through sleeps, and comes once; interrupts before the deadline may come, too. Cheap to call
  * often: the hardware is only touched when it has to interrupt sooner than it would. */
 void hw_timer_arm(uint64_t tsc_deadline);
+/* A host interrupt at once, before all that. */
+void hw_timer_interrupt(void);
 /* False: the firmware left the local APIC off, and hw_timer_arm() does nothing. */
 bool hw_timer_present(void);
 

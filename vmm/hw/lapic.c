@@ -213,6 +213,12 @@ void hw_timer_arm(uint64_t tsc_deadline)
         timer_program(wakeup_ask(&wakeup, tsc_deadline));
 }
 
+void hw_timer_interrupt(void)
+{
+    if (present)
+        timer_program(wakeup_sleep(&wakeup, 0));
+}
+
 void hw_sleep_until(uint64_t tsc_deadline)
 {
     bool drawn = screen_draw();

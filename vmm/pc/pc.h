@@ -176,6 +176,7 @@ void pc_apic_reset(struct pc *pc); /* before the devices that drive the I/O APIC
 void pc_set_irq(void *pc, unsigned irq, bool high);
 bool pc_send_message(void *pc, const struct apic_message *message); /* for an apic_bus */
 void pc_set_intx(void *pc, unsigned link, bool high); /* likewise, an INTx link of PCI */
+bool pc_nmi_may_come(void *pc);
 bool pc_apic_read(void *pc, uint32_t msr, uint64_t *value);
 bool pc_apic_write(void *pc, uint32_t msr, uint64_t value);
 void pc_apic_state(void *pc, struct vapic *out);

@@ -115,6 +115,18 @@ bool pc_send_message(void *ctx, const struct apic_message *message)
     return lapic_receive(&pc->lapic, message);
 }
 
+/* Nothing of the machine leads to LINT1. What isn't plugged in has no vectors. */
+bool pc_nmi_may_come(void *ctx)
+{
+    const struct pc *pc = ctx;
+    bool any = lapic_may_send_nmi(&pc->lapic) || ioapic_may_send_nmi(&pc->ioapic) ||
+               msix_may_send_nmi(&pc->hvc_pci.msix) || msix_may_send_nmi(&pc->rng_pci.msix);
+
+    for (unsigned i = 0; i < PC_MAX_DISKS; i++)
+        any |= msix_may_send_nmi(&pc->blk_pci[i].msix);
+    return any;
+}
+
 static vtime_t when_tsc(void *ctx, uint64_t tsc)
 {
     struct pc *pc = ctx;

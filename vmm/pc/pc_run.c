@@ -212,6 +212,7 @@ const struct vcpu_hooks pc_hooks = {
     .mem_write = mem_write,
     .mem_page = mem_page,
     .irq_ack = irq_ack,
+    .nmi_may_come = pc_nmi_may_come,
     .apic_read = pc_apic_read,
     .apic_write = pc_apic_write,
     .cr8_read = cr8_read,

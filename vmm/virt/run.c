@@ -126,6 +126,15 @@ static void run_look_at_devices(struct vcpu *vcpu)
     run_arm_deadline(vcpu);
 }
 
+/* A CPU would sleep for ever where this is false; the guest's end says more. */
+static bool run_can_wake(struct vcpu *vcpu)
+{
+    if (vcpu->rflags & X86_RFLAGS_IF)
+        return true;
+    return !vcpu->backend->reg_get(vcpu, VREG_NMI_BLOCKED) &&
+           (vcpu->nmi_pending || vcpu->hooks.nmi_may_come(vcpu->hooks.ctx));
+}
+
 /*
  * The guest executed HLT and nothing can wake it yet. Host interrupts are off from here to the
  * sleep, and sleep_until() opens them only in the very instruction before its HLT: an interrupt
@@ -133,7 +142,7 @@ static void run_look_at_devices(struct vcpu *vcpu)
  */
 static void run_sleep(struct vcpu *vcpu)
 {
-    if (!(vcpu->rflags & X86_RFLAGS_IF) && !vcpu->nmi_pending) {
+    if (!run_can_wake(vcpu)) {
         vcpu_stop(vcpu, VM_STOP_HALTED_FOREVER, "guest halted with interrupts off");
         return;
     }

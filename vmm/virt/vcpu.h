@@ -39,7 +39,7 @@ enum vm_stop {
     VM_STOP_POWER_OFF,
     VM_STOP_RESET,
     VM_STOP_TRIPLE_FAULT,
-    VM_STOP_HALTED_FOREVER, /* HLT with interrupts off and no NMI source */
+    VM_STOP_HALTED_FOREVER, /* HLT with interrupts off, and no NMI can come */
     VM_STOP_UNKNOWN_EXIT,
     VM_STOP_BAD_ACCESS, /* an access that pxHV can't emulate */
     VM_STOP_ENTRY_FAILED,
@@ -79,6 +79,8 @@ struct vcpu_hooks {
      * change it at any time. */
     const uint8_t *(*mem_page)(void *ctx, gpa_t gpa);
     int (*irq_ack)(void *ctx); /* INTA: the vector, or -1 when the request went away */
+    /* Whether a device could still send an NMI or an INIT, as the guest has set it up. */
+    bool (*nmi_may_come)(void *ctx);
     /* The local APIC's MSRs (IA32_APIC_BASE, IA32_TSC_DEADLINE, 800h to 8FFh); false: #GP(0). */
     bool (*apic_read)(void *ctx, uint32_t msr, uint64_t *value);
     bool (*apic_write)(void *ctx, uint32_t msr, uint64_t value);

@@ -12,12 +12,9 @@
 
 /* #DB and #AC can loop inside the CPU's own delivery for ever; #MC is the host's. */
 #define EXCEPTIONS_ALWAYS (BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC))
-/* Vectors that an exception has: not 2, 9, 15 and 20. */
-#define EXCEPTIONS_ALL 0x2F7DFBu
-
-#define MSRPM_FRAMES 2u
-#define IOPM_FRAMES  3u
-#define MSR_RANGE    0x2000u
+#define MSRPM_FRAMES      2u
+#define IOPM_FRAMES       3u
+#define MSR_RANGE         0x2000u
 
 /*
  * What the guest can't do alone. Not intercepted, because the CPU does it right for the guest: task
@@ -115,7 +112,7 @@ bool svm_debug(struct vcpu *vcpu, const struct vdebug_controls *controls)
 {
     struct vmcb_control *control = &svm_state(vcpu)->vmcb->control;
     control->intercept_dr = controls->registers ? UINT32_MAX : 0;
-    control->intercept_exceptions = controls->exceptions    ? EXCEPTIONS_ALL
+    control->intercept_exceptions = controls->exceptions    ? SVM_EXCEPTIONS_ALL
                                     : controls->breakpoints ? EXCEPTIONS_ALWAYS | BIT(VECTOR_BP)
                                                             : EXCEPTIONS_ALWAYS;
     /* QEMU's TCG takes INT3 and INTO for an INT n. */

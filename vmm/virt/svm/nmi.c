@@ -5,12 +5,13 @@
  * is, comes behind it. Where an NMI waits, a single-step trap of ours ends the guest's turn right
  * there; the same trap ends an STI's or MOV SS's shadow, which an NMI must not enter.
  *
- * A stepped instruction that pushes RFLAGS would show the guest our TF. An IRET doesn't, and one in
- * a shadow behind which an NMI waits is rare enough.
+ * A stepped instruction that pushes RFLAGS would show the guest our TF. One in a shadow behind
+ * which an NMI waits is rare enough; an exception pushes them, too, so all of them exit in a step.
  */
 #include "virt/svm/svm.h"
 
 #include "hw/cpu.h"
+#include "hw/hw.h"
 
 #define RFLAGS_TF BIT64(8)
 #define DR6_BS    BIT64(14)
@@ -46,18 +47,41 @@ void svm_nmi_want(struct vcpu *vcpu, bool wanted)
     state->changed = true;
 }
 
-/* Behind an event's injection the trap would lie in its handler, with our TF on the guest's stack:
- * the NMI waits for the next exit instead. */
+/*
+ * Behind an event's injection the trap would lie in its handler, with our TF on the guest's stack:
+ * an interrupt of the host's ends the turn instead, before the handler's first instruction. An
+ * event that goes before an IRET leaves the blocking to whichever IRET comes next.
+ */
+static void before_event(struct vcpu *vcpu, struct svm_vcpu *state)
+{
+    if (state->iret_seen)
+        svm_nmi_set_blocked(state, true);
+    if (state->nmi_wanted && !state->nmi_blocked && vcpu->inject.type != VEVENT_NMI)
+        hw_timer_interrupt();
+}
+
+static void begin_step(struct vcpu *vcpu, struct svm_vcpu *state)
+{
+    struct vmcb *vmcb = state->vmcb;
+    state->stepping = true;
+    state->step_tf = vcpu->rflags & RFLAGS_TF;
+    state->step_dr6 = vmcb->save.dr6;
+    vcpu->rflags |= RFLAGS_TF;
+    state->step_exceptions = vmcb->control.intercept_exceptions;
+    vmcb->control.intercept_exceptions = SVM_EXCEPTIONS_ALL;
+    svm_dirty(state, CLEAN_INTERCEPTS);
+}
+
 void svm_nmi_before_entry(struct vcpu *vcpu)
 {
     struct svm_vcpu *state = svm_state(vcpu);
-    bool in_the_way = state->nmi_blocked ? state->iret_seen : vcpu->int_shadow != 0;
-    if (!state->nmi_wanted || !in_the_way || vcpu->inject.type != VEVENT_NONE)
+    if (vcpu->inject.type != VEVENT_NONE) {
+        before_event(vcpu, state);
         return;
-    state->stepping = true;
-    state->step_tf = vcpu->rflags & RFLAGS_TF;
-    state->step_dr6 = state->vmcb->save.dr6;
-    vcpu->rflags |= RFLAGS_TF;
+    }
+    bool in_the_way = state->nmi_blocked ? state->iret_seen : vcpu->int_shadow != 0;
+    if (state->nmi_wanted && in_the_way)
+        begin_step(vcpu, state);
 }
 
 /* Our trap came. What belongs to the guest of it, a breakpoint or a step of its own, goes on. */
@@ -77,18 +101,28 @@ static void end_step(struct vcpu *vcpu, struct vexit *exit)
         exit->kind = VEXIT_NMI_WINDOW;
 }
 
+/* By its trap, or by something that came first: then it is tried again. An IRET that faults has
+ * ended the blocking all the same: SDM "Handling Multiple NMIs". */
+static void after_step(struct vcpu *vcpu, struct svm_vcpu *state, struct vexit *exit)
+{
+    bool exception = exit->kind == VEXIT_EXCEPTION;
+    state->stepping = false;
+    state->vmcb->control.intercept_exceptions = state->step_exceptions;
+    svm_dirty(state, CLEAN_INTERCEPTS);
+    if (exception && exit->exception.vector == VECTOR_DB && (exit->exception_address & DR6_BS)) {
+        end_step(vcpu, exit);
+        return;
+    }
+    vcpu->rflags = (vcpu->rflags & ~RFLAGS_TF) | state->step_tf;
+    if (exception && state->iret_seen)
+        svm_nmi_set_blocked(state, false);
+}
+
 void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     struct svm_vcpu *state = svm_state(vcpu);
-    bool stepped = state->stepping && exit->kind == VEXIT_EXCEPTION &&
-                   exit->exception.vector == VECTOR_DB && (exit->exception_address & DR6_BS);
-    if (stepped) {
-        end_step(vcpu, exit);
-    } else if (state->stepping) { /* something else came first: try again */
-        vcpu->rflags = (vcpu->rflags & ~RFLAGS_TF) | state->step_tf;
-        state->changed = true;
-    }
-    state->stepping = false;
+    if (state->stepping)
+        after_step(vcpu, state, exit);
     if (exit->raw_reason == EXIT_IRET) {
         intercept_iret(state, false);
         state->iret_seen = true;

@@ -43,6 +43,7 @@ struct svm_vcpu {
     uint8_t injected_len; /* of the INT n, INT3 or INTO that the last entry injected */
     bool stepping;        /* RFLAGS.TF is ours; the guest's own and its DR6: */
     uint64_t step_tf, step_dr6;
+    uint32_t step_exceptions; /* the intercepts that a step replaces */
 };
 
 _Static_assert(sizeof(struct svm_vcpu) <= VCPU_BACKEND_STATE_SIZE, "enlarge the backend's state");
@@ -105,13 +106,16 @@ void svm_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value);
 void svm_seg_get(struct vcpu *vcpu, enum vseg_name name, struct vseg *seg);
 void svm_seg_set(struct vcpu *vcpu, enum vseg_name name, const struct vseg *seg);
 
+/* Vectors that an exception has: not 2, 9, 15 and 20. */
+#define SVM_EXCEPTIONS_ALL 0x2F7DFBu
+
 /* --- nmi.c: what AMD-V leaves to software about NMIs ------------------------------------------ */
 
 /* An NMI is being injected: the guest takes no other one until its IRET. */
 void svm_nmi_injected(struct svm_vcpu *state);
 void svm_nmi_set_blocked(struct svm_vcpu *state, bool blocked);
 void svm_nmi_want(struct vcpu *vcpu, bool wanted);
-/* Before an entry with state->changed: sets the trap that a wanted NMI waits for. */
+/* Before an entry with state->changed or an event: sets the trap that a wanted NMI waits for. */
 void svm_nmi_before_entry(struct vcpu *vcpu);
 /* After each exit while there is something to watch (nmi_blocked or stepping); may turn the exit
  * into VEXIT_NMI_WINDOW. */

@@ -65,13 +65,15 @@ static bool vmx_cpu_enable(struct frame_source *frames, const char **refusal)
     return true;
 }
 
+/* An entry that injects an event forgets a #DB that is pending, which goes first: SDM "Delivery of
+ * Pending Debug Exceptions after VM Entry". */
 static bool vmx_can_take(struct vcpu *vcpu, enum vwindow window)
 {
-    if (vcpu->inject.type != VEVENT_NONE)
+    if (vcpu->inject.type != VEVENT_NONE || vcpu->int_shadow)
         return false;
-    if (window == VWINDOW_NMI)
-        return !vcpu->int_shadow && !(vmx_state(vcpu)->interruptibility & INTERRUPTIBILITY_NMI);
-    return (vcpu->rflags & RFLAGS_IF) && !vcpu->int_shadow;
+    bool takes = window == VWINDOW_NMI ? !(vmx_state(vcpu)->interruptibility & INTERRUPTIBILITY_NMI)
+                                       : (vcpu->rflags & RFLAGS_IF) != 0;
+    return takes && !(vmread(VMCS_GUEST_PENDING_DB) & PENDING_DB_DUE);
 }
 
 /* An NMI window opens in STI's shadow, too, where can_take() doesn't: an exit before the very next

@@ -230,6 +230,9 @@ enum intr_type {
 #define INTERRUPTIBILITY_MOV_SS BIT(1)
 #define INTERRUPTIBILITY_NMI    BIT(3)
 
+/* Guest pending debug exceptions: enabled breakpoint, BS */
+#define PENDING_DB_DUE (BIT64(12) | BIT64(14))
+
 /* Segment access rights: descriptor bits, and one more */
 #define SEGMENT_UNUSABLE BIT(16)
 
