@@ -18,6 +18,25 @@ static void console_and_entropy_are_in_slots_6_and_8(void **state)
     assert_true(config_read(8, 0x00) == 0xFFFFFFFF);
 }
 
+static void configuration_space_is_memory_at_feb00000(void **state)
+{
+    uint64_t value;
+    (void)state;
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEB00000, 4, &value));
+    assert_int_equal(value, 0x12378086);
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEB30000, 4, &value));
+    assert_int_equal(value, 0x10431AF4);
+    assert_true(vcpu.hooks.mmio_write(&pc, 0xFEB3003C, 1, 0x77));
+    assert_int_equal(config_read(6, 0x3C) & 0xFF, 0x77);
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEBFFFFC, 4, &value));
+    assert_int_equal(value, 0xFFFFFFFF);
+    /* No BAR gets there. */
+    config_write(6, 0x10, 0xFEB00000);
+    config_write(6, 0x04, 0x0002);
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEB00000, 4, &value));
+    assert_int_equal(value, 0x12378086);
+}
+
 /* --- a driver of the console; rings and buffers lie at 5 MiB --- */
 
 #define RX  0x500000u /* descriptors, 1000h on: available ring, 2000h: used ring, 3000h: buffer */
@@ -315,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(console_and_entropy_are_in_slots_6_and_8),
+        T(configuration_space_is_memory_at_feb00000),
         T(typing_goes_to_com1_until_hvc_speaks),
         T(typing_follows_the_last_output_where_com1_listens),
         T(typing_goes_back_to_com1_when_the_driver_is_gone),

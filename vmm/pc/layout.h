@@ -12,9 +12,10 @@
 #define PC_HIGH_RAM_BASE 0x100000000ull
 
 #define PC_PCI_MMIO_BASE 0xC0000000ull
-#define PC_PCI_MMIO_SIZE                                                                           \
-    0x3EC00000ull /* up to FEBF_FFFFh: above lie the APICs and the BIOS ROM                        \
-                   */
+#define PC_PCI_MMIO_SIZE 0x3EB00000ull
+
+/* Bus 0's configuration space: the megabyte between the window and the APICs. */
+#define PC_ECAM_BASE 0xFEB00000ull
 
 #define PC_HPET_BASE 0xFED00000ull
 

@@ -204,6 +204,7 @@ static void init_ports(struct pc *pc)
         ASSERT(iobus_add(&pc->pio, wiring[i].port, wiring[i].count, wiring[i].ops, wiring[i].dev,
                          wiring[i].offset));
     ASSERT(iobus_add(&pc->mmio, PC_HPET_BASE, HPET_SIZE, &hpet_ops, &pc->hpet, 0));
+    ASSERT(iobus_add(&pc->mmio, PC_ECAM_BASE, PCI_ECAM_SIZE, &pci_ecam_ops, &pc->pci, 0));
 }
 
 static void attach(struct pc *pc, struct virtio_pci *vp, const struct virtio_dev_ops *ops,
