@@ -436,7 +436,7 @@ void pci_init(struct pci *pci, const struct pci_wiring *wiring)
     memset(pci, 0, sizeof(*pci));
     pci->wiring = *wiring;
     pci->next_io = wiring->io.base;
-    pci->next_mem = wiring->mem.base;
+    pci->next_mem = max_u64(wiring->mem.base, wiring->mem_first);
     pci_device_init(&pci->host_bridge, &host_bridge, NULL, NULL);
     ASSERT(pci_attach(pci, &pci->host_bridge, 0));
 }

@@ -233,13 +233,17 @@ static void init_virtio(struct pc *pc)
     }
 }
 
+/* As in a PC, what isn't RAM is PCI's: a guest that doesn't read the DSDT's window moves BARs to where
+ * its memory ends. */
 static void init_pci(struct pc *pc)
 {
+    uint64_t ram_end = pc_low_ram_bytes(pc->config.memory_bytes);
     struct pci_wiring wiring = {
         .pio = &pc->pio,
         .mmio = &pc->mmio,
         .io = {PC_PCI_IO_BASE, PC_PCI_IO_SIZE},
-        .mem = {PC_PCI_MMIO_BASE, PC_PCI_MMIO_SIZE},
+        .mem = {ram_end, PC_ECAM_BASE - ram_end},
+        .mem_first = PC_PCI_MMIO_BASE,
         .cf9_ops = &reset_ports_ops,
         .cf9_dev = &pc->reset_ports,
         .cf9_offset = RESET_PORT_CF9,
