@@ -100,8 +100,7 @@ static void check_buses(void)
 
         bool fixed = range->base == 0xFEB00000 || range->base == 0xFEC00000 ||
                      range->base == 0xFED00000 || range->base == pc.lapic_page;
-        check(fixed ||
-              (range->base >= RAM_SIZE && range->base + range->size_bytes <= 0xFEB00000));
+        check(fixed || (range->base >= RAM_SIZE && range->base + range->size_bytes <= 0xFEB00000));
         check(i == 0 || range[-1].base + range[-1].size_bytes <= range->base);
     }
     check(pc.pio.range_count >= 12);

@@ -53,8 +53,7 @@ static void bars_may_lie_anywhere_behind_ram(void **state)
     assert_int_equal(value, 2);
     /* But not in it. */
     config_write(6, 0x10, RAM_SIZE - 0x4000);
-    for (unsigned i = 0; i < pc.mmio.range_count; i++)
-        assert_true(pc.mmio.range[i].base >= 0xFEB00000);
+    assert_false(vcpu.hooks.mmio_read(&pc, RAM_SIZE - 0x4000 + 0x12, 2, &value));
 }
 
 /* --- a driver of the console; rings and buffers lie at 5 MiB --- */

@@ -64,9 +64,9 @@ struct pci_window {
 
 struct pci_wiring {
     struct iobus *pio, *mmio;
-    struct pci_window io, mem;     /* mem: below 4 GiB */
-    struct pci_window mem64;       /* 64-bit BARs may be moved here as well */
-    uint64_t mem_first;            /* BARs get their first places in mem from here on; 0: its base */
+    struct pci_window io, mem; /* mem: below 4 GiB */
+    struct pci_window mem64;   /* 64-bit BARs may be moved here as well */
+    uint64_t mem_first;        /* BARs get their first places in mem from here on; 0: its base */
     const struct dev_ops *cf9_ops; /* serves byte accesses to CF9h; NULL: nobody */
     void *cf9_dev;
     uint32_t cf9_offset;                       /* what that device calls CF9h */

@@ -233,8 +233,8 @@ static void init_virtio(struct pc *pc)
     }
 }
 
-/* As in a PC, what isn't RAM is PCI's: a guest that doesn't read the DSDT's window moves BARs to where
- * its memory ends. */
+/* As in a PC, what isn't RAM is PCI's: a guest that doesn't read the DSDT's window moves BARs to
+ * where its memory ends. */
 static void init_pci(struct pc *pc)
 {
     uint64_t ram_end = pc_low_ram_bytes(pc->config.memory_bytes);
