@@ -1,8 +1,12 @@
 """The demo guest: Debian's kernel, unmodified, at its shell. The tests share one machine and run in
 this order; the last two start it anew and switch it off."""
 
+import base64
 import re
+import subprocess
 import time
+
+import pytest
 
 import machine
 
@@ -15,6 +19,32 @@ def test_kernel_says_who_it_is(linux):
 def test_no_warning_in_the_kernel_log(linux):
     text = linux.shell("dmesg | grep -E 'WARNING: CPU|BUG:|Oops|Call Trace|I/O error'")
     assert text.strip() == ""
+
+
+def test_no_word_about_acpi_or_pci_in_the_kernel_log(linux):
+    text = linux.shell("dmesg | grep -i -E 'ACPI (BIOS )?(Error|Warning|Exception)|firmware bug|MMCONFIG'")
+    assert [line for line in text.splitlines() if "MMCONFIG" not in line] == []
+    assert "[bus 00-00] at [mem 0xfeb00000-0xfebfffff]" in text
+    assert "MMCONFIG at [mem 0xfeb00000-0xfebfffff] reserved in" in text
+    iomem = linux.shell("cat /proc/iomem")
+    assert re.search(r"feb00000-febfffff : PCI MMCONFIG 0000 \[bus 00-00\]", iomem)
+    assert re.search(r"feb00000-febfffff : pnp 00:", iomem)  # the DSDT reserves it, too
+
+
+@pytest.mark.parametrize("name", ["APIC", "DSDT", "FACP", "FACS", "HPET", "MCFG"])
+def test_acpi_tables_survive_iasl(linux, name, tmp_path):
+    """Taken apart and compiled again they are the same, and iasl has nothing to say about them."""
+    table = base64.b64decode(linux.shell(f"base64 /sys/firmware/acpi/tables/{name}"))
+    (tmp_path / "table").write_bytes(table)
+    for options in (["-d", "table"], ["-p", "again", "table.dsl"]):
+        done = subprocess.run(["iasl", *options], cwd=tmp_path, capture_output=True, text=True,
+                              check=True)
+    assert "0 Errors, 0 Warnings" in done.stdout, done
+    again = (tmp_path / "again.aml").read_bytes()
+
+    def body(data):  # without checksum and maker, which are iasl's own
+        return data[:9] + data[10:28] + data[36:]
+    assert body(again) == body(table)
 
 
 def test_disk_mounts(linux):

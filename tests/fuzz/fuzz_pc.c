@@ -98,10 +98,9 @@ static void check_buses(void)
     for (unsigned i = 0; i < pc.mmio.range_count; i++) {
         const struct iobus_range *range = &pc.mmio.range[i];
 
-        bool fixed =
-            range->base == 0xFEC00000 || range->base == 0xFED00000 || range->base == pc.lapic_page;
-        check(fixed ||
-              (range->base >= 0xC0000000 && range->base + range->size_bytes <= 0xFEC00000));
+        bool fixed = range->base == 0xFEB00000 || range->base == 0xFEC00000 ||
+                     range->base == 0xFED00000 || range->base == pc.lapic_page;
+        check(fixed || (range->base >= RAM_SIZE && range->base + range->size_bytes <= 0xFEB00000));
         check(i == 0 || range[-1].base + range[-1].size_bytes <= range->base);
     }
     check(pc.pio.range_count >= 12);
@@ -119,14 +118,18 @@ static uint16_t take_port(struct input *input)
     return choice < 0xF0 ? known[choice % ARRAY_SIZE(known)] : (uint16_t)take(input, 2);
 }
 
-/* The disks' BARs, or the APICs' and the HPET's registers. */
+/* The disks' BARs, or the APICs' and the HPET's registers, or configuration space. */
 static gpa_t take_device_address(struct input *input, uint8_t op)
 {
     gpa_t offset = take(input, 2);
 
     if (op & 0x08)
         return offset + (offset & 0x1000 ? 0xFEC00000 : 0xFEE00000);
-    return offset >= 0x8000 && offset < 0x8800 ? offset - 0x8000 + 0xFED00000 : offset + 0xC0000000;
+    if (offset >= 0x8000 && offset < 0x8800)
+        return offset - 0x8000 + 0xFED00000;
+    if (offset >= 0xE000) /* a byte of registers of 16 devices, and a bit beyond */
+        return 0xFEB00000 + ((offset & 0x1E00) << 6) + (offset & 0x1FF);
+    return offset + 0xC0000000;
 }
 
 static void access_apic(struct input *input, uint8_t op)

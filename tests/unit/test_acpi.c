@@ -84,6 +84,14 @@ static gpa_t hpet(void)
     return at;
 }
 
+static gpa_t mcfg(void)
+{
+    gpa_t at = get32(get32(find_rsdp() + 16) + 48);
+
+    assert_memory_equal(ram + at, "MCFG", 4);
+    return at;
+}
+
 static void the_rsdp_is_found_and_points_to_both_root_tables(void **state)
 {
     gpa_t rsdp = find_rsdp();
@@ -95,12 +103,13 @@ static void the_rsdp_is_found_and_points_to_both_root_tables(void **state)
     assert_int_equal(get32(rsdp + 20), 36);
     assert_int_equal(sum(rsdp, 36), 0);
     assert_memory_equal(ram + rsdt, "RSDT", 4);
-    assert_int_equal(get32(rsdt + 4), 48);
+    assert_int_equal(get32(rsdt + 4), 52);
     assert_memory_equal(ram + xsdt, "XSDT", 4);
-    assert_int_equal(get32(xsdt + 4), 60);
+    assert_int_equal(get32(xsdt + 4), 68);
     assert_true(get32(rsdt + 36) == get64(xsdt + 36));
     assert_true(get32(rsdt + 40) == get64(xsdt + 44));
     assert_true(get32(rsdt + 44) == get64(xsdt + 52));
+    assert_true(get32(rsdt + 48) == get64(xsdt + 60));
 }
 
 static gpa_t madt(void)
@@ -114,21 +123,22 @@ static gpa_t madt(void)
 static void all_checksums_are_right(void **state)
 {
     gpa_t rsdp = find_rsdp();
-    gpa_t tables[] = {get32(rsdp + 16), get64(rsdp + 24), fadt(), madt(), hpet()};
+    gpa_t tables[] = {get32(rsdp + 16), get64(rsdp + 24), fadt(), madt(), hpet(), mcfg()};
 
     (void)state;
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 6; i++)
         assert_int_equal(sum(tables[i], get32(tables[i] + 4)), 0);
 }
 
 static void tables_dont_overlap(void **state)
 {
     gpa_t rsdp = find_rsdp();
-    gpa_t start[] = {rsdp,   get32(rsdp + 16), get64(rsdp + 24),  fadt(), get32(fadt() + 36),
-                     madt(), hpet(),           get32(fadt() + 40)};
+    gpa_t start[] = {
+        rsdp,   get32(rsdp + 16), get64(rsdp + 24),  fadt(), get32(fadt() + 36), madt(),
+        hpet(), mcfg(),           get32(fadt() + 40)};
 
     (void)state;
-    for (unsigned i = 0; i + 1 < 8; i++)
+    for (unsigned i = 0; i + 1 < 9; i++)
         assert_true(start[i] + (i == 0 ? 36 : get32(start[i] + 4)) <= start[i + 1]);
 }
 
@@ -220,6 +230,21 @@ static void the_hpet_table_says_what_the_chip_says(void **state)
     assert_int_equal(get16(h + 53), 2000);
 }
 
+static void the_mcfg_announces_bus_0(void **state)
+{
+    static const uint8_t allocation[] = {0, 0, 0xB0, 0xFE, 0, 0, 0, 0, /* FEB00000h */
+                                         0, 0,                         /* segment group 0 */
+                                         0, 0,                         /* buses 0 to 0 */
+                                         0, 0, 0,    0};
+    gpa_t m = mcfg();
+
+    (void)state;
+    assert_int_equal(get32(m + 4), 60);
+    assert_int_equal(ram[m + 8], 1);
+    assert_true(get64(m + 36) == 0);
+    assert_memory_equal(ram + m + 44, allocation, sizeof(allocation));
+}
+
 static void the_facs_is_aligned_and_the_dsdt_is_copied(void **state)
 {
     gpa_t facs = get32(fadt() + 36);
@@ -252,12 +277,12 @@ static void a_wrong_dsdt_is_refused(void **state)
     assert_int_equal(acpi_write(&gmem, dsdt, sizeof(dsdt)), 0);
     assert_int_equal(acpi_write(&gmem, dsdt, 35), 0);
     memcpy(big, "DSDT", 4);
-    big[4] = 0x00; /* 1FD00h: the area less the other tables */
-    big[5] = 0xFD;
+    big[4] = 0x80; /* 1FC80h: the area less the other tables */
+    big[5] = 0xFC;
     big[6] = 0x01;
-    assert_int_equal(acpi_write(&gmem, big, 0x1FD00), 0xE0000);
-    big[4] = 0x01;
-    assert_int_equal(acpi_write(&gmem, big, 0x1FD01), 0);
+    assert_int_equal(acpi_write(&gmem, big, 0x1FC80), 0xE0000);
+    big[4] = 0x81;
+    assert_int_equal(acpi_write(&gmem, big, 0x1FC81), 0);
     gmem.region[0].size_bytes = 0xFFFFF;
     assert_int_equal(acpi_write(&gmem, dsdt, sizeof(dsdt)), 0);
     free(big);
@@ -276,6 +301,7 @@ int main(void)
         T(the_fadt_describes_a_pc_with_reset_register),
         T(the_madt_describes_both_apics),
         T(the_hpet_table_says_what_the_chip_says),
+        T(the_mcfg_announces_bus_0),
         T(the_facs_is_aligned_and_the_dsdt_is_copied),
         T(nothing_is_written_outside_of_the_firmware_area),
         T(a_wrong_dsdt_is_refused),

@@ -139,7 +139,7 @@ static void the_zero_page_is_zero_elsewhere(void **state)
     assert_true(get64(zp + 0x70) == 0xE0000);
     assert_int_equal(get32(zp + 0x218), 0);
     assert_int_equal(get32(zp + 0x21C), 0);
-    for (unsigned i = 0x2D0 + 3 * 20; i < 0x1000; i++)
+    for (unsigned i = 0x2D0 + 4 * 20; i < 0x1000; i++)
         assert_int_equal(zp[i], 0);
 }
 
@@ -160,7 +160,7 @@ static void the_zero_page_holds_the_e820_map(void **state)
     const uint8_t *table = f->ram + 0x7000 + 0x2D0;
 
     load_ok(f);
-    assert_int_equal(f->ram[0x7000 + 0x1E8], 3);
+    assert_int_equal(f->ram[0x7000 + 0x1E8], 4);
     assert_true(get64(table) == 0);
     assert_true(get64(table + 8) == 0x9FC00);
     assert_int_equal(get32(table + 16), 1);
@@ -170,6 +170,10 @@ static void the_zero_page_holds_the_e820_map(void **state)
     assert_true(get64(table + 40) == 0x100000);
     assert_true(get64(table + 48) == MIB_(31));
     assert_int_equal(get32(table + 56), 1);
+    /* PCI's configuration space. */
+    assert_true(get64(table + 60) == 0xFEB00000);
+    assert_true(get64(table + 68) == 0x100000);
+    assert_int_equal(get32(table + 76), 2);
 }
 
 static void e820_splits_memory_at_the_pci_hole(void **state)
@@ -178,15 +182,15 @@ static void e820_splits_memory_at_the_pci_hole(void **state)
 
     (void)state;
     e820_build(&map, 0xC0000000ull + MIB_(5));
-    assert_int_equal(map.count, 4);
+    assert_int_equal(map.count, 5);
     assert_true(map.entry[2].base == 0x100000);
     assert_true(map.entry[2].base + map.entry[2].size_bytes == 0xC0000000);
-    assert_true(map.entry[3].base == 0x100000000ull);
-    assert_true(map.entry[3].size_bytes == MIB_(5));
-    assert_int_equal(map.entry[3].type, 1);
+    assert_true(map.entry[4].base == 0x100000000ull);
+    assert_true(map.entry[4].size_bytes == MIB_(5));
+    assert_int_equal(map.entry[4].type, 1);
 
     e820_build(&map, 0xC0000000ull);
-    assert_int_equal(map.count, 3);
+    assert_int_equal(map.count, 4);
     e820_build(&map, MIB_(2));
     assert_true(map.entry[2].size_bytes == MIB_(1));
 }

@@ -18,6 +18,44 @@ static void console_and_entropy_are_in_slots_6_and_8(void **state)
     assert_true(config_read(8, 0x00) == 0xFFFFFFFF);
 }
 
+static void configuration_space_is_memory_at_feb00000(void **state)
+{
+    uint64_t value;
+    (void)state;
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEB00000, 4, &value));
+    assert_int_equal(value, 0x12378086);
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEB30000, 4, &value));
+    assert_int_equal(value, 0x10431AF4);
+    assert_true(vcpu.hooks.mmio_write(&pc, 0xFEB3003C, 1, 0x77));
+    assert_int_equal(config_read(6, 0x3C) & 0xFF, 0x77);
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEBFFFFC, 4, &value));
+    assert_int_equal(value, 0xFFFFFFFF);
+    /* No BAR gets there. */
+    config_write(6, 0x10, 0xFEB00000);
+    config_write(6, 0x04, 0x0002);
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEB00000, 4, &value));
+    assert_int_equal(value, 0x12378086);
+}
+
+/* Linux with pci=noacpi moves all BARs to the end of its memory. */
+static void bars_may_lie_anywhere_behind_ram(void **state)
+{
+    uint64_t value, first = config_read(6, 0x10);
+    (void)state;
+    assert_in_range(first, 0xC0000000, 0xC00FFFFF);
+    config_write(6, 0x04, 0x0002);
+    config_write(6, 0x10, RAM_SIZE);
+    assert_true(vcpu.hooks.mmio_read(&pc, RAM_SIZE + 0x12, 2, &value));
+    assert_int_equal(value, 2); /* num_queues */
+    assert_false(vcpu.hooks.mmio_read(&pc, first + 0x12, 2, &value));
+    config_write(6, 0x10, 0xFEAFC000);
+    assert_true(vcpu.hooks.mmio_read(&pc, 0xFEAFC012, 2, &value));
+    assert_int_equal(value, 2);
+    /* But not in it. */
+    config_write(6, 0x10, RAM_SIZE - 0x4000);
+    assert_false(vcpu.hooks.mmio_read(&pc, RAM_SIZE - 0x4000 + 0x12, 2, &value));
+}
+
 /* --- a driver of the console; rings and buffers lie at 5 MiB --- */
 
 #define RX  0x500000u /* descriptors, 1000h on: available ring, 2000h: used ring, 3000h: buffer */
@@ -315,6 +353,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(console_and_entropy_are_in_slots_6_and_8),
+        T(configuration_space_is_memory_at_feb00000),
+        T(bars_may_lie_anywhere_behind_ram),
         T(typing_goes_to_com1_until_hvc_speaks),
         T(typing_follows_the_last_output_where_com1_listens),
         T(typing_goes_back_to_com1_when_the_driver_is_gone),

@@ -104,7 +104,7 @@ static void absent_devices_read_all_ones(void **state)
     out(&b->m, 0xCF8, 4, 0x80FFFF00);
     assert_int_equal(in(&b->m, 0xCFC, 4), 0xFFFFFFFF);
     out(&b->m, 0xCFC, 4, 0);
-    /* Extended configuration space, later reached by ECAM, is empty. */
+    /* Extended configuration space, reached by ECAM, is empty. */
     assert_int_equal(pci_config_read(&b->m.pci, 2 << 3, 0x100, 4), 0xFFFFFFFF);
     assert_int_equal(pci_config_read(&b->m.pci, 2 << 3, 0xFFC, 4), 0xFFFFFFFF);
     pci_config_write(&b->m.pci, 2 << 3, 0xFFC, 4, 0);
@@ -112,6 +112,85 @@ static void absent_devices_read_all_ones(void **state)
     assert_int_equal(pci_config_read(&b->m.pci, 2 << 3, 0xFD, 4), 0xFFFFFFFF);
     assert_int_equal(pci_config_read(&b->m.pci, 2 << 3, 0x03, 2), 0xFFFF);
     pci_config_write(&b->m.pci, 2 << 3, 0xFE, 4, 0);
+    free(b);
+}
+
+/* --- ECAM: bits 19 to 15 are the device, 14 to 12 the function, 11 to 0 the register --- */
+
+#define ECAM 0xB0000000ull
+
+static struct bench *bench_with_ecam(void)
+{
+    struct bench *b = bench_new();
+    assert_true(iobus_add(&b->m.mmio, ECAM, 0x100000, &pci_ecam_ops, &b->m.pci, 0));
+    return b;
+}
+
+static void ecam_reads_what_mechanism_1_reads(void **state)
+{
+    struct bench *b = bench_with_ecam();
+    (void)state;
+    assert_int_equal(iobus_read(&b->m.mmio, ECAM, 4), 0x12378086);
+    assert_int_equal(iobus_read(&b->m.mmio, ECAM + 0x10000, 4), 0x56781234);
+    assert_int_equal(iobus_read(&b->m.mmio, ECAM + 0x10001, 2), 0x7812);
+    assert_int_equal(iobus_read(&b->m.mmio, ECAM + 0x10003, 1), 0x56);
+    for (unsigned slot = 0; slot < 32; slot++) {
+        for (unsigned reg = 0; reg < 0x100; reg++) {
+            unsigned size = reg & 1 ? 1 : reg & 2 ? 2 : 4;
+            assert_int_equal(iobus_read(&b->m.mmio, ECAM + (slot << 15 | reg), size),
+                             cfg_read(&b->m, slot, reg, size));
+        }
+    }
+    free(b);
+}
+
+static void ecam_writes_what_mechanism_1_writes(void **state)
+{
+    struct bench *b = bench_with_ecam();
+    (void)state;
+    iobus_write(&b->m.mmio, ECAM + 0x1003C, 1, 0x42);
+    assert_int_equal(cfg_read(&b->m, 2, 0x3C, 4), 0x00000142);
+    iobus_write(&b->m.mmio, ECAM + 0x10000, 4, 0xFFFFFFFF); /* read-only */
+    assert_int_equal(cfg_read(&b->m, 2, 0x00, 4), 0x56781234);
+    iobus_write(&b->m.mmio, ECAM + 0x10004, 2, 0x0002); /* BARs begin to answer */
+    assert_int_equal(b->m.mmio.range_count, 3);
+    iobus_write(&b->m.mmio, ECAM + 0x10014, 4, 0xFFFFFFFF);
+    assert_int_equal(iobus_read(&b->m.mmio, ECAM + 0x10014, 4), 0xFFFFF000);
+    free(b);
+}
+
+static void ecam_has_no_other_functions_and_no_extended_registers(void **state)
+{
+    struct bench *b = bench_with_ecam();
+    (void)state;
+    for (unsigned function = 1; function < 8; function++)
+        assert_int_equal(iobus_read(&b->m.mmio, ECAM + (0x10000 | function << 12), 4), 0xFFFFFFFF);
+    for (unsigned reg = 0x100; reg < 0x1000; reg += 4) {
+        iobus_write(&b->m.mmio, ECAM + 0x10000 + reg, 4, 0);
+        assert_int_equal(iobus_read(&b->m.mmio, ECAM + 0x10000 + reg, 4), 0xFFFFFFFF);
+        assert_int_equal(iobus_read(&b->m.mmio, ECAM + reg, 1), 0xFF);
+    }
+    assert_int_equal(cfg_read(&b->m, 2, 0x3C, 4), 0x00000109);
+    free(b);
+}
+
+static void ecam_accesses_stay_in_a_dword(void **state)
+{
+    static const struct {
+        unsigned reg, size;
+    } wrong[] = {{0x3B, 2}, {0x39, 4}, {0x3A, 4}, {0x3B, 4}, {0x38, 8}, {0x3C, 8}, {0x35, 8}};
+    struct bench *b = bench_with_ecam();
+    (void)state;
+    for (unsigned i = 0; i < 7; i++) {
+        uint64_t at = ECAM + 0x10000 + wrong[i].reg;
+        uint64_t ones = wrong[i].size == 8 ? UINT64_MAX : (1ull << wrong[i].size * 8) - 1;
+        iobus_write(&b->m.mmio, at, wrong[i].size, 0);
+        assert_true(iobus_read(&b->m.mmio, at, wrong[i].size) == ones);
+    }
+    assert_int_equal(cfg_read(&b->m, 2, 0x3C, 4), 0x00000109);
+    /* The last bytes, and what would run out of the megabyte. */
+    assert_int_equal(iobus_read(&b->m.mmio, ECAM + 0xFFFFC, 4), 0xFFFFFFFF);
+    assert_int_equal(iobus_read(&b->m.mmio, ECAM + 0xFFFFE, 4), 0xFFFFFFFF);
     free(b);
 }
 
@@ -298,6 +377,10 @@ int main(void)
         cmocka_unit_test(without_the_enable_bit_config_data_is_dead),
         cmocka_unit_test(byte_accesses_to_cf9_go_to_the_reset_port),
         cmocka_unit_test(absent_devices_read_all_ones),
+        cmocka_unit_test(ecam_reads_what_mechanism_1_reads),
+        cmocka_unit_test(ecam_writes_what_mechanism_1_writes),
+        cmocka_unit_test(ecam_has_no_other_functions_and_no_extended_registers),
+        cmocka_unit_test(ecam_accesses_stay_in_a_dword),
         cmocka_unit_test(the_host_bridge_is_a_440fx),
         cmocka_unit_test(header_fields_lie_where_the_specification_says),
         cmocka_unit_test(only_writable_bits_change),

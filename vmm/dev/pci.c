@@ -1,14 +1,17 @@
 /*
- * PCI bus 0 behind configuration mechanism #1.
+ * PCI bus 0 behind configuration mechanism #1 and the memory-mapped one of PCI Express.
  *
  * Document: PCI Local Bus Specification 3.0, "Configuration Space Organization", "Base Addresses",
- * "Software Generation of Configuration Transactions", "Capabilities List".
+ * "Software Generation of Configuration Transactions", "Capabilities List"; PCI Express Base
+ * Specification, "PCI Express Enhanced Configuration Access Mechanism (ECAM)".
  *
  * Modelled: CONFIG_ADDRESS (dword accesses only) and CONFIG_DATA with its byte lanes; up to 32
  * devices with a type 0 header; a mask of writable bits for each byte; I/O, 32-bit and 64-bit
  * memory BARs with sizing by all ones; command bits for I/O, memory, bus master and INTx; the
  * status register's interrupt and capabilities bits; a capability list; four INTx links, each the
- * wired OR of the devices behind it, slot n's INTA# on link n % 4.
+ * wired OR of the devices behind it, slot n's INTA# on link n % 4. ECAM reaches the same registers
+ * by address, a device's 4 KiB each. The devices are those of conventional PCI: nothing answers
+ * from register 100h on, which is how such a device tells that it has no extended registers.
  *
  * The host bridge calls itself 8086:1237, the Intel 440FX: operating systems and firmware have
  * known it for decades as the bridge of a PC with PIC and ISA, and take no liberties with it. Only
@@ -217,6 +220,27 @@ void pci_config_write(struct pci *pci, unsigned bdf, unsigned reg, unsigned size
         device->ops->config_written(device->ctx, reg, size);
 }
 
+/* --- ECAM ------------------------------------------------------------------------------------- */
+
+/* Up to a dword, as with mechanism #1: what a root complex does with more is its own affair. */
+static enum io_result ecam_read(void *dev, uint32_t offset, unsigned size, uint64_t *value)
+{
+    if (size > 4)
+        return IO_BAD_SIZE;
+    *value = pci_config_read(dev, offset >> 12, offset & 0xFFF, size);
+    return IO_OK;
+}
+
+static enum io_result ecam_write(void *dev, uint32_t offset, unsigned size, uint64_t value)
+{
+    if (size > 4)
+        return IO_BAD_SIZE;
+    pci_config_write(dev, offset >> 12, offset & 0xFFF, size, (uint32_t)value);
+    return IO_OK;
+}
+
+const struct dev_ops pci_ecam_ops = {.name = "pci-ecam", .read = ecam_read, .write = ecam_write};
+
 /* --- configuration mechanism #1 --------------------------------------------------------------- */
 
 static unsigned address_bdf(uint32_t address)
@@ -412,7 +436,7 @@ void pci_init(struct pci *pci, const struct pci_wiring *wiring)
     memset(pci, 0, sizeof(*pci));
     pci->wiring = *wiring;
     pci->next_io = wiring->io.base;
-    pci->next_mem = wiring->mem.base;
+    pci->next_mem = max_u64(wiring->mem.base, wiring->mem_first);
     pci_device_init(&pci->host_bridge, &host_bridge, NULL, NULL);
     ASSERT(pci_attach(pci, &pci->host_bridge, 0));
 }

@@ -1,6 +1,6 @@
 /*
- * The PCI bus of the guest: configuration mechanism #1, bus 0, single-function devices, BARs on
- * the machine's buses, INTx links. See pci.c for what is modelled and what is not.
+ * The PCI bus of the guest: configuration mechanism #1 and ECAM, bus 0, single-function devices,
+ * BARs on the machine's buses, INTx links. See pci.c for what is modelled and what is not.
  */
 #ifndef DEV_PCI_H
 #define DEV_PCI_H
@@ -64,8 +64,9 @@ struct pci_window {
 
 struct pci_wiring {
     struct iobus *pio, *mmio;
-    struct pci_window io, mem;     /* mem: below 4 GiB; BARs get their first places in it */
-    struct pci_window mem64;       /* 64-bit BARs may be moved here as well */
+    struct pci_window io, mem; /* mem: below 4 GiB */
+    struct pci_window mem64;   /* 64-bit BARs may be moved here as well */
+    uint64_t mem_first;        /* BARs get their first places in mem from here on; 0: its base */
     const struct dev_ops *cf9_ops; /* serves byte accesses to CF9h; NULL: nobody */
     void *cf9_dev;
     uint32_t cf9_offset;                       /* what that device calls CF9h */
@@ -94,6 +95,9 @@ struct pci {
  * addresses of init, decoding off. */
 void pci_init(struct pci *pci, const struct pci_wiring *wiring);
 extern const struct dev_ops pci_ops;
+/* Configuration space as memory: the machine puts this at an address aligned to PCI_ECAM_SIZE, of
+ * that size, dev = pci. It has no state of its own. */
+extern const struct dev_ops pci_ecam_ops;
 
 /* A device under construction. `ops` (may be NULL) and `ctx` are its hooks. */
 void pci_device_init(struct pci_device *device, const struct pci_identity *identity,
@@ -114,7 +118,7 @@ void pci_set_intx(struct pci_device *device, bool asserted);
 /* Whether the guest allows the device to touch memory. */
 bool pci_bus_master(const struct pci_device *device);
 
-/* Configuration space by address, shared by mechanism #1 and, later, ECAM: bdf is bus << 8 |
+/* Configuration space by address, shared by mechanism #1 and ECAM: bdf is bus << 8 |
  * device << 3 | function; the access (1, 2, 4 bytes) must not leave a dword. What doesn't exist
  * reads as all ones and ignores writes. */
 uint32_t pci_config_read(struct pci *pci, unsigned bdf, unsigned reg, unsigned size);

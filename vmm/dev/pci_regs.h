@@ -1,6 +1,7 @@
 /*
  * PCI configuration space, from the PCI Local Bus Specification 3.0, "Configuration Space
- * Organization", and the I/O ports of "Software Generation of Configuration Transactions".
+ * Organization", and the I/O ports of "Software Generation of Configuration Transactions"; ECAM's
+ * memory from the PCI Express Base Specification.
  */
 #ifndef DEV_PCI_REGS_H
 #define DEV_PCI_REGS_H
@@ -14,6 +15,9 @@
 
 #define PCI_ADDRESS_ENABLE   0x80000000u
 #define PCI_ADDRESS_WRITABLE 0x80FFFFFCu /* reserved bits 30-24 and 1-0 read as zero */
+
+/* ECAM: address bits 27-20 are the bus, 19-15 the device, 14-12 the function, 11-0 the register. */
+#define PCI_ECAM_SIZE 0x100000u /* of bus 0 */
 
 /* Type 0 header. */
 #define PCI_CONFIG_SIZE         256u

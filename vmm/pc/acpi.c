@@ -15,11 +15,12 @@
 #define AT_RSDP 0x000u
 #define AT_RSDT 0x040u
 #define AT_XSDT 0x080u
-#define AT_FADT 0x0C0u
-#define AT_FACS 0x200u
-#define AT_MADT 0x240u
-#define AT_HPET 0x2C0u
-#define AT_DSDT 0x300u
+#define AT_FADT 0x100u
+#define AT_FACS 0x240u
+#define AT_MADT 0x280u
+#define AT_HPET 0x300u
+#define AT_MCFG 0x340u
+#define AT_DSDT 0x380u
 #define AREA    (PC_LOW_MEGABYTE - PC_FIRMWARE_BASE)
 
 #define HEADER_SIZE 36u
@@ -30,10 +31,11 @@
 #define FACS_SIZE   64u
 #define MADT_SIZE   (HEADER_SIZE + 8u + 8u + 12u + 2 * 10u + 6u)
 #define HPET_SIZE   56u
+#define MCFG_SIZE   60u
 
 /* What the root tables list. */
-static const uint32_t root_table[] = {AT_FADT, AT_MADT, AT_HPET};
-#define ROOT_COUNT 3u
+static const uint32_t root_table[] = {AT_FADT, AT_MADT, AT_HPET, AT_MCFG};
+#define ROOT_COUNT 4u
 _Static_assert(ARRAY_SIZE(root_table) == ROOT_COUNT, "the root tables hold all of them");
 
 /* FADT, "Fixed ACPI Description Table Fixed Feature Flags". */
@@ -214,6 +216,14 @@ static void write_hpet(uint8_t *hpet)
     table_seal(hpet);
 }
 
+/* PCI Firmware Specification, "MCFG Table Description": segment 0 with bus 0 alone. */
+static void write_mcfg(uint8_t *mcfg)
+{
+    table_begin(mcfg, "MCFG", MCFG_SIZE, 1);
+    store_le64(mcfg + 44, PC_ECAM_BASE);
+    table_seal(mcfg);
+}
+
 static void write_roots(uint8_t *rsdt, uint8_t *xsdt)
 {
     table_begin(rsdt, "RSDT", RSDT_SIZE, 1);
@@ -244,6 +254,7 @@ gpa_t acpi_write(const struct gmem *gmem, const uint8_t *dsdt, uint64_t dsdt_siz
     write_fadt(area + AT_FADT);
     write_madt(area + AT_MADT);
     write_hpet(area + AT_HPET);
+    write_mcfg(area + AT_MCFG);
     write_roots(area + AT_RSDT, area + AT_XSDT);
     write_rsdp(area + AT_RSDP);
     return PC_FIRMWARE_BASE + AT_RSDP;

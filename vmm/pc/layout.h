@@ -11,10 +11,11 @@
 #define PC_LOW_RAM_MAX   0xC0000000ull
 #define PC_HIGH_RAM_BASE 0x100000000ull
 
+/* Up to ECAM. A guest may also use what lies between its RAM and this. */
 #define PC_PCI_MMIO_BASE 0xC0000000ull
-#define PC_PCI_MMIO_SIZE                                                                           \
-    0x3EC00000ull /* up to FEBF_FFFFh: above lie the APICs and the BIOS ROM                        \
-                   */
+
+/* Bus 0's configuration space: the megabyte between the window and the APICs. */
+#define PC_ECAM_BASE 0xFEB00000ull
 
 #define PC_HPET_BASE 0xFED00000ull
 

@@ -204,6 +204,7 @@ static void init_ports(struct pc *pc)
         ASSERT(iobus_add(&pc->pio, wiring[i].port, wiring[i].count, wiring[i].ops, wiring[i].dev,
                          wiring[i].offset));
     ASSERT(iobus_add(&pc->mmio, PC_HPET_BASE, HPET_SIZE, &hpet_ops, &pc->hpet, 0));
+    ASSERT(iobus_add(&pc->mmio, PC_ECAM_BASE, PCI_ECAM_SIZE, &pci_ecam_ops, &pc->pci, 0));
 }
 
 static void attach(struct pc *pc, struct virtio_pci *vp, const struct virtio_dev_ops *ops,
@@ -232,13 +233,17 @@ static void init_virtio(struct pc *pc)
     }
 }
 
+/* As in a PC, what isn't RAM is PCI's: a guest that doesn't read the DSDT's window moves BARs to
+ * where its memory ends. */
 static void init_pci(struct pc *pc)
 {
+    uint64_t ram_end = pc_low_ram_bytes(pc->config.memory_bytes);
     struct pci_wiring wiring = {
         .pio = &pc->pio,
         .mmio = &pc->mmio,
         .io = {PC_PCI_IO_BASE, PC_PCI_IO_SIZE},
-        .mem = {PC_PCI_MMIO_BASE, PC_PCI_MMIO_SIZE},
+        .mem = {ram_end, PC_ECAM_BASE - ram_end},
+        .mem_first = PC_PCI_MMIO_BASE,
         .cf9_ops = &reset_ports_ops,
         .cf9_dev = &pc->reset_ports,
         .cf9_offset = RESET_PORT_CF9,

@@ -20,7 +20,8 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "PXHV  ", "PXHVPC  ", 1)
             Name (_UID, 0)
         }
 
-        // Ports that no driver owns: the delay port, port 92h, and the ACPI block itself.
+        // What no driver owns: the delay port, port 92h, the ACPI block itself, and PCI's configuration
+        // space, which is to be found here as well as in the MCFG table.
         Device (MBRD)
         {
             Name (_HID, EisaId ("PNP0C02"))
@@ -30,6 +31,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "PXHV  ", "PXHVPC  ", 1)
                 IO (Decode16, 0x0080, 0x0080, 1, 1)
                 IO (Decode16, 0x0092, 0x0092, 1, 1)
                 IO (Decode16, 0x0600, 0x0600, 1, 12)
+                Memory32Fixed (ReadWrite, 0xFEB00000, 0x00100000)
             })
         }
 
@@ -59,7 +61,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "PXHV  ", "PXHVPC  ", 1)
                     0, 0x0D00, 0xFFFF, 0, 0xF300)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
                     NonCacheable, ReadWrite,
-                    0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
+                    0, 0xC0000000, 0xFEAFFFFF, 0, 0x3EB00000)
             })
 
             // INTA of each device, soldered to an interrupt input: no link device to program. At the
