@@ -408,12 +408,12 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
 BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect need-chromium
 
-boot-test: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
+boot-test: all $(TINY) $(BUILD)/pxhv.iso $(addprefix $(BUILD)/bench/,bare.elf micro.bin) | $(BOOT_NEEDS)
 	$(Q)$(PYTHON) tests/run.py pytest-halves $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 # What `make test` has, and every firmware with every disk.
 .PHONY: test-full
-test-full: all $(TINY) $(BUILD)/pxhv.iso $(BUILD)/bench/bare.elf | $(BOOT_NEEDS)
+test-full: all $(TINY) $(BUILD)/pxhv.iso $(addprefix $(BUILD)/bench/,bare.elf micro.bin) | $(BOOT_NEEDS)
 	$(Q)FULL=1 $(PYTHON) tests/run.py pytest-halves $(BUILD)/results boot $(BOOT_TESTS) $(PYTEST)
 
 include tests/bench/bench.mk

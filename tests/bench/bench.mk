@@ -13,6 +13,15 @@ $(BUILD)/bench/exits.bin: tests/bench/exits.asm guest/tiny/bzimage.inc | need-na
 	@mkdir -p $(@D)
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
+# The microbenchmark guest; make micro shows its table, ONLY=vtx or amdv on one emulator.
+$(BUILD)/bench/micro.bin: guest/micro/micro.asm $(wildcard guest/micro/*.inc guest/tiny/*.inc) | need-nasm
+	@mkdir -p $(@D)
+	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ -Iguest/micro/ $< -o $@
+
+.PHONY: micro
+micro: $(BUILD)/bench/micro.bin $(BUILD)/pxhv.img | $(BOCHS) need-qemu-system-x86_64
+	$(Q)$(PYTHON) tests/bench/micro.py $(BUILD) $(ONLY)
+
 $(BUILD)/bench/read.bin: tests/bench/read.asm | need-nasm
 	@mkdir -p $(@D)
 	$(Q)nasm -f bin -w+all -Werror $< -o $@
