@@ -2,7 +2,6 @@
 #include "fake_backend.h"
 
 #include "virt/handlers.h"
-#include "virt/insn.h"
 #include "virt/x86.h"
 
 #include <string.h>
@@ -34,9 +33,10 @@ static void fake_vcpu_reset(struct vcpu *vcpu)
     fake->resets++;
 }
 
-static void fake_run(struct vcpu *vcpu, struct vexit *exit)
+static void fake_run(struct vcpu *vcpu)
 {
     struct fake *fake = fake_of(vcpu);
+    struct vexit *exit = vcpu->trace.next;
     vcpu->entered_tsc = fake->tsc;
     if (fake->entries < FAKE_MAX_EVENTS)
         fake->entry[fake->entries] =
@@ -156,6 +156,7 @@ const struct backend fake_backend = {
     .vcpu_init = fake_vcpu_init,
     .vcpu_reset = fake_vcpu_reset,
     .run = fake_run,
+    .loop = fake_loop,
     .reg_get = fake_reg_get,
     .reg_set = fake_reg_set,
     .seg_get = fake_seg_get,

@@ -104,6 +104,8 @@ extern const struct backend fake_backend;
 struct fake *fake_of(struct vcpu *vcpu);
 /* Appends an exit to the script and gives it, zeroed but for kind, for the test to fill. */
 struct vexit *fake_script(struct fake *fake, enum vexit_kind kind);
+/* The backend's loop. */
+void fake_loop(struct vcpu *vcpu);
 /* One exit through exit_handle(), outside of the run loop. */
 void fake_exit(struct fake *fake, enum vexit_kind kind, uint8_t insn_len);
 /* The fake host's CPUID: a table in fake_backend.c that a test may replace through facts.cpuid. */

@@ -1,7 +1,7 @@
 /* Exits for the fake machine: at its next entry, or at once. */
 #include "fake_backend.h"
 
-#include "virt/trace.h"
+#include "virt/exit_loop.h"
 
 struct vexit *fake_script(struct fake *fake, enum vexit_kind kind)
 {
@@ -18,4 +18,15 @@ void fake_exit(struct fake *fake, enum vexit_kind kind, uint8_t insn_len)
     exit_handle(vcpu, exit);
     if (vcpu->trace.next == vcpu->trace.end)
         trace_turn(vcpu);
+}
+
+static struct vcpu *round_trip(struct vcpu *vcpu)
+{
+    vcpu->backend->run(vcpu);
+    return vcpu;
+}
+
+void fake_loop(struct vcpu *vcpu)
+{
+    exit_loop(vcpu, round_trip);
 }

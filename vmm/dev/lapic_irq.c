@@ -242,7 +242,7 @@ void lapic_set_lint(void *dev, unsigned pin, bool high)
 
 bool lapic_may_send_nmi(const struct lapic *lapic)
 {
-    uint32_t lvt = lapic->lvt[LAPIC_LINT0];
+    uint32_t lvt = *lapic_lvt(lapic, LAPIC_LINT0);
     return lapic_mode(lapic) != LAPIC_DISABLED && !(lvt & LAPIC_LVT_MASKED) &&
            apic_wakes_always((enum apic_delivery)LAPIC_LVT_DELIVERY(lvt));
 }

@@ -138,9 +138,12 @@ struct backend {
     bool (*vcpu_init)(struct vcpu *vcpu, struct frame_source *frames);
     /* The state after power-on: "Processor State After Reset". The address space stays. */
     void (*vcpu_reset)(struct vcpu *vcpu);
-    /* Enters the guest (vcpu->inject first) and decodes the exit that ends it. Interrupts are off
-     * before and after. */
-    void (*run)(struct vcpu *vcpu, struct vexit *exit);
+    /* Enters the guest (vcpu->inject first) and decodes the exit that ends it into its place in
+     * the record, vcpu->trace.next. Interrupts are off before and after. */
+    void (*run)(struct vcpu *vcpu);
+    /* The same again and again, with each exit decided, until vcpu->attention isn't 0: see
+     * exit_loop.h. */
+    void (*loop)(struct vcpu *vcpu);
     /* The guest will not be entered for a while: gives the host what a short exit may have left
      * the guest's (NMIs held, task register). What waits for longer than a moment comes after. */
     void (*park)(struct vcpu *vcpu);

@@ -250,7 +250,7 @@ void debug_step_round(struct vcpu *vcpu)
     struct vexit *exit = vcpu->trace.next;
     if (step->by_flag)
         prepare(vcpu);
-    vcpu->backend->run(vcpu, exit);
+    vcpu->backend->run(vcpu);
     if (step->by_flag)
         look_at(vcpu, exit);
     enum exit_action action = exit_decide(vcpu, exit);

@@ -4,9 +4,7 @@
  * RIP. Nothing here knows a VMCS or a VMCB, so all of it also runs in host tests.
  */
 #define LOG_MODULE "exit"
-#include "virt/handlers.h"
-#include "virt/insn.h"
-#include "virt/x86.h"
+#include "virt/exit_loop.h"
 
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -177,66 +175,62 @@ static enum exit_action unknown_exit(struct vcpu *vcpu, struct vexit *exit)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-static const struct {
-    exit_handler *handler;
-    const char *name;
-    bool needs_insn; /* the handler needs the instruction's operands, or RIP its length */
-} kinds[] = {
-    [VEXIT_HOST_IRQ] = {host_irq_exit, "host interrupt", false},
-    [VEXIT_HOST_NMI] = {host_nmi_exit, "host NMI", false},
-    [VEXIT_DEADLINE] = {deadline_exit, "deadline", false},
-    [VEXIT_IRQ_WINDOW] = {window_exit, "interrupt window", false},
-    [VEXIT_NMI_WINDOW] = {window_exit, "NMI window", false},
-    [VEXIT_CPUID] = {cpuid_exit, "CPUID", true},
-    [VEXIT_HLT] = {hlt_exit, "HLT", true},
-    [VEXIT_PIO] = {pio_exit, "port I/O", true},
-    [VEXIT_RDMSR] = {msr_read_exit, "RDMSR", true},
-    [VEXIT_WRMSR] = {msr_write_exit, "WRMSR", true},
-    [VEXIT_CR_READ] = {cr_read_exit, "MOV from CR", true},
-    [VEXIT_CR_WRITE] = {cr_write_exit, "MOV to CR", true},
-    [VEXIT_CLTS] = {cr_clts_exit, "CLTS", true},
-    [VEXIT_LMSW] = {cr_lmsw_exit, "LMSW", true},
-    [VEXIT_DR_ACCESS] = {cr_debug_exit, "MOV DR", true},
-    [VEXIT_XSETBV] = {cr_xsetbv_exit, "XSETBV", true},
-    [VEXIT_NPF] = {npf_exit, "nested page fault", false},
-    [VEXIT_NPF_MISCONFIG] = {npf_misconfig_exit, "nested paging misconfigured", false},
-    [VEXIT_EXCEPTION] = {event_exception, "exception", false},
-    [VEXIT_TRIPLE_FAULT] = {triple_fault_exit, "triple fault", false},
-    [VEXIT_TASK_SWITCH] = {task_switch_exit, "task switch", false},
+const struct exit_kind exit_kinds[] = {
+    [VEXIT_HOST_IRQ] = {host_irq_exit, "host interrupt", false, 0},
+    [VEXIT_HOST_NMI] = {host_nmi_exit, "host NMI", false, 0},
+    [VEXIT_DEADLINE] = {deadline_exit, "deadline", false, 0},
+    [VEXIT_IRQ_WINDOW] = {window_exit, "interrupt window", false, 0},
+    [VEXIT_NMI_WINDOW] = {window_exit, "NMI window", false, 0},
+    [VEXIT_CPUID] = {cpuid_exit, "CPUID", true, 0},
+    [VEXIT_HLT] = {hlt_exit, "HLT", true, 0},
+    [VEXIT_PIO] = {pio_exit, "port I/O", true, 0},
+    [VEXIT_RDMSR] = {msr_read_exit, "RDMSR", true, 0},
+    [VEXIT_WRMSR] = {msr_write_exit, "WRMSR", true, 0},
+    [VEXIT_CR_READ] = {cr_read_exit, "MOV from CR", true, 0},
+    [VEXIT_CR_WRITE] = {cr_write_exit, "MOV to CR", true, 0},
+    [VEXIT_CLTS] = {cr_clts_exit, "CLTS", true, 0},
+    [VEXIT_LMSW] = {cr_lmsw_exit, "LMSW", true, 0},
+    [VEXIT_DR_ACCESS] = {cr_debug_exit, "MOV DR", true, 0},
+    [VEXIT_XSETBV] = {cr_xsetbv_exit, "XSETBV", true, 0},
+    [VEXIT_NPF] = {npf_exit, "nested page fault", false, 0},
+    [VEXIT_NPF_MISCONFIG] = {npf_misconfig_exit, "nested paging misconfigured", false, 0},
+    [VEXIT_EXCEPTION] = {event_exception, "exception", false, 0},
+    [VEXIT_TRIPLE_FAULT] = {triple_fault_exit, "triple fault", false, 0},
+    [VEXIT_TASK_SWITCH] = {task_switch_exit, "task switch", false, 0},
     /* Never INVD on the host: it would throw away the VMM's own dirty lines. The host's caches are
      * coherent with all that the guest can reach, so nothing has to be written back either. */
-    [VEXIT_INVD] = {nothing_to_do, "INVD", true},
-    [VEXIT_WBINVD] = {nothing_to_do, "WBINVD", true},
-    [VEXIT_INVLPG] = {invlpg_exit, "INVLPG", true},
-    [VEXIT_RDTSC] = {rdtsc_exit, "RDTSC", true},
-    [VEXIT_RDTSCP] = {rdtsc_exit, "RDTSCP", true},
-    [VEXIT_RDPMC] = {rdpmc_exit, "RDPMC", false},
-    [VEXIT_HYPERCALL] = {hypercall_exit, "hypercall", true},
-    [VEXIT_VIRT_INSN] = {undefined_exit, "virtualization instruction", false},
-    [VEXIT_UNDEFINED_INSN] = {undefined_exit, "undefined instruction", false},
-    [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", true},
-    [VEXIT_INIT] = {init_exit, "INIT", false},
-    [VEXIT_SIPI] = {init_exit, "SIPI", false},
-    [VEXIT_INT] = {debug_int_exit, "INT", false},
-    [VEXIT_STEP] = {debug_step_exit, "step", false},
-    [VEXIT_APIC_TPR] = {apic_event_exit, "TPR below threshold", false},
-    [VEXIT_APIC_EOI] = {apic_event_exit, "end of level interrupt", false},
-    [VEXIT_APIC_WRITE] = {apic_event_exit, "APIC write", false},
-    [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", false},
-    [VEXIT_UNKNOWN] = {unknown_exit, "unknown", false},
+    [VEXIT_INVD] = {nothing_to_do, "INVD", true, 0},
+    [VEXIT_WBINVD] = {nothing_to_do, "WBINVD", true, 0},
+    [VEXIT_INVLPG] = {invlpg_exit, "INVLPG", true, 0},
+    [VEXIT_RDTSC] = {rdtsc_exit, "RDTSC", true, 0},
+    [VEXIT_RDTSCP] = {rdtsc_exit, "RDTSCP", true, 0},
+    [VEXIT_RDPMC] = {rdpmc_exit, "RDPMC", false, 0},
+    [VEXIT_HYPERCALL] = {hypercall_exit, "hypercall", true, 0},
+    [VEXIT_VIRT_INSN] = {undefined_exit, "virtualization instruction", false, 0},
+    [VEXIT_UNDEFINED_INSN] = {undefined_exit, "undefined instruction", false, 0},
+    [VEXIT_PAUSE] = {nothing_to_do, "PAUSE", true, 0},
+    [VEXIT_INIT] = {init_exit, "INIT", false, 0},
+    [VEXIT_SIPI] = {init_exit, "SIPI", false, 0},
+    [VEXIT_INT] = {debug_int_exit, "INT", false, 0},
+    [VEXIT_STEP] = {debug_step_exit, "step", false, 0},
+    [VEXIT_APIC_TPR] = {apic_event_exit, "TPR below threshold", false, 0},
+    [VEXIT_APIC_EOI] = {apic_event_exit, "end of level interrupt", false, 0},
+    [VEXIT_APIC_WRITE] = {apic_event_exit, "APIC write", false, 0},
+    [VEXIT_ENTRY_FAILED] = {entry_failed_exit, "failed entry", false, 0},
+    [VEXIT_UNKNOWN] = {unknown_exit, "unknown", false, 0},
 };
 
-_Static_assert(ARRAY_SIZE(kinds) == VEXIT_KIND_COUNT, "every kind of exit has a handler");
+_Static_assert(ARRAY_SIZE(exit_kinds) == VEXIT_KIND_COUNT, "every kind of exit has a handler");
 
 const char *vexit_kind_name(enum vexit_kind kind)
 {
-    return (unsigned)kind < VEXIT_KIND_COUNT ? kinds[kind].name : "invalid";
+    return (unsigned)kind < VEXIT_KIND_COUNT ? exit_kinds[kind].name : "invalid";
 }
 
 /* --- moving RIP ------------------------------------------------------------------------------- */
 
 /* A crossing of 64 KiB is rare enough to ask for the mode only then. */
-static uint64_t wrap_rip(struct vcpu *vcpu, uint64_t rip)
+uint64_t exit_wrap_rip(struct vcpu *vcpu, uint64_t rip)
 {
     switch (vcpu_code_bits(vcpu)) {
     case 16:
@@ -248,8 +242,7 @@ static uint64_t wrap_rip(struct vcpu *vcpu, uint64_t rip)
     }
 }
 
-/* Apart, so that an instruction without it pays for no more than the question. */
-static __attribute__((noinline)) void finish_flags(struct vcpu *vcpu)
+void exit_finish_flags(struct vcpu *vcpu)
 {
     vcpu->rflags &= ~X86_RFLAGS_RF;
     if (vcpu->rflags & X86_RFLAGS_TF)
@@ -257,67 +250,19 @@ static __attribute__((noinline)) void finish_flags(struct vcpu *vcpu)
                                vcpu->backend->reg_get(vcpu, VREG_PENDING_DB) | X86_DR6_BS);
 }
 
-static inline void finish_insn(struct vcpu *vcpu, unsigned length)
-{
-    uint64_t rip = vcpu->rip + length;
-    if ((rip ^ vcpu->rip) >> 16)
-        rip = wrap_rip(vcpu, rip);
-    vcpu->rip = rip;
-    vcpu->int_shadow = 0;
-    if (vcpu->rflags & (X86_RFLAGS_RF | X86_RFLAGS_TF))
-        finish_flags(vcpu);
-}
-
 void exit_finish_insn(struct vcpu *vcpu, unsigned length)
 {
-    finish_insn(vcpu, length);
+    exit_finish(vcpu, length);
 }
 
-/* --- the round trip --------------------------------------------------------------------------- */
+/* --- outside of a backend's loop -------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) enum exit_action decide(struct vcpu *vcpu,
-                                                                     struct vexit *exit)
+enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit)
 {
-    uint64_t entered = vcpu->entered_tsc, exited = vcpu->exited_tsc;
-    enum vexit_kind kind = exit->kind;
-    exit->entered_tsc = entered;
-    exit->exited_tsc = exited;
-    vcpu->exits++;
-    account_exit(&vcpu->account, kind, entered, exited);
-
-    if (exit->interrupted.type != VEVENT_NONE)
-        event_requeue(vcpu, &exit->interrupted);
-    /* Before the handler: its work may not be done twice, and may change how code is fetched. */
-    if (exit->insn_len == 0 && kinds[kind].needs_insn) {
-        enum exit_action action = insn_complete(vcpu, exit);
-        if (action != EXIT_ADVANCE)
-            return action;
-        kind = exit->kind;
-    }
-    enum exit_action action = kinds[kind].handler(vcpu, exit);
-    if (action == EXIT_ADVANCE)
-        finish_insn(vcpu, exit->insn_len);
-    return action;
+    return exit_decide_inline(vcpu, exit);
 }
 
 void exit_handle(struct vcpu *vcpu, struct vexit *exit)
 {
-    decide(vcpu, exit);
-}
-
-enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit)
-{
-    return decide(vcpu, exit);
-}
-
-void exit_loop(struct vcpu *vcpu)
-{
-    struct vexit *exit = vcpu->trace.next;
-    do {
-        vcpu->backend->run(vcpu, exit);
-        vcpu->trace.next = exit + 1;
-        decide(vcpu, exit);
-        if (__builtin_expect(++exit == vcpu->trace.end, 0))
-            exit = trace_turn(vcpu);
-    } while (vcpu->attention == 0);
+    exit_decide(vcpu, exit);
 }

@@ -183,7 +183,7 @@ enum vm_stop vcpu_run(struct vcpu *vcpu)
     account_begin(&vcpu->account, vcpu->host->tsc());
     vcpu->devices_touched = true; /* the first deadline has to be armed */
     while (vcpu->attention == 0 || run_attend(vcpu))
-        exit_loop(vcpu);
+        vcpu->backend->loop(vcpu);
     vcpu->backend->park(vcpu);
     account_end(&vcpu->account, vcpu->host->tsc());
     return vcpu->stop;

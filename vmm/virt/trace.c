@@ -63,7 +63,7 @@ const struct vexit *trace_record(const struct trace *trace, unsigned age)
     return record >= trace->base ? record : record + (trace->limit - trace->base);
 }
 
-struct vexit *trace_turn(struct vcpu *vcpu)
+void trace_turn(struct vcpu *vcpu)
 {
     struct trace *trace = &vcpu->trace;
     const struct vexit *newest = trace->next - 1;
@@ -77,7 +77,6 @@ struct vexit *trace_turn(struct vcpu *vcpu)
         trace->next = trace->base;
     }
     trace->end = trace->next + TRACE_TURN;
-    return trace->next;
 }
 
 void trace_step(struct vcpu *vcpu)

@@ -41,7 +41,7 @@ unsigned trace_count(const struct trace *trace);
 const struct vexit *trace_record(const struct trace *trace, unsigned age);
 
 /* The run loop has used the last place of a turn: looks around, and finds the next place. */
-struct vexit *trace_turn(struct vcpu *vcpu);
+void trace_turn(struct vcpu *vcpu);
 /* The same question for an exit outside of the run loop's short path. */
 void trace_step(struct vcpu *vcpu);
 

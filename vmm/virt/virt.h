@@ -47,8 +47,6 @@ enum exit_action {
 
 /* Decides about one exit and moves RIP where that is due. */
 void exit_handle(struct vcpu *vcpu, struct vexit *exit);
-/* Enters the guest and handles its exits until the run loop has something to attend to. */
-void exit_loop(struct vcpu *vcpu);
 /* The same for who wants to know what became of the instruction. */
 enum exit_action exit_decide(struct vcpu *vcpu, struct vexit *exit);
 const char *vexit_kind_name(enum vexit_kind kind);

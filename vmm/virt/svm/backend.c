@@ -113,6 +113,7 @@ const struct backend svm_backend = {
     .vcpu_init = svm_vcpu_init,
     .vcpu_reset = svm_vcpu_reset,
     .run = svm_run,
+    .loop = svm_loop,
     .park = svm_park,
     .reg_get = svm_reg_get,
     .reg_set = svm_reg_set,

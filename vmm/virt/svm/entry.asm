@@ -2,7 +2,8 @@
 ;
 ; VMRUN and the exit switch RAX, RSP, RIP, RFLAGS and the control registers; the other general
 ; registers are moved here. The guest's x87, SSE and AVX state and its DR0-DR3 stay live in the CPU
-; across an exit, and so do what VMLOAD brought in until svm_park().
+; across an exit, and so do what VMLOAD brought in until svm_park(). Who calls says to the compiler
+; that RBP alone survives: the VMM's other registers need no place of their own.
 
 bits 64
 default rel
@@ -14,15 +15,10 @@ section .text
 ; struct vcpu begins with gpr[16] in instruction-encoding order (virt/vcpu.h)
 %define GPR(n) [rdi + (n) * 8]
 
-; void svm_enter(struct vcpu *vcpu [rdi], hpa_t vmcb [rsi])
-global svm_enter
-svm_enter:
-    push rbx
+; struct vcpu *vcpu [rdi], hpa_t vmcb [rsi]
+global svm_vmrun
+svm_vmrun:
     push rbp
-    push r12
-    push r13
-    push r14
-    push r15
     push rdi
     STAMP VCPU_ENTERED_TSC
     sti                         ; with GIF 0: it lets interrupts of the host end the guest's turn
@@ -61,12 +57,7 @@ svm_enter:
     mov GPR(15), r15
     pop qword GPR(7)
     pop rdi
-    pop r15
-    pop r14
-    pop r13
-    pop r12
     pop rbp
-    pop rbx
     ret
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -1,6 +1,7 @@
 /* Enters the guest and decodes the exit that ends it: facts only, no policy. */
 #include "virt/svm/svm.h"
 
+#include "virt/exit_loop.h"
 #include "hw/cpu.h"
 
 #define VECTOR_DB 1
@@ -350,19 +351,30 @@ static bool ends_turn(enum vexit_kind kind)
            kind == VEXIT_INIT;
 }
 
-void svm_run(struct vcpu *vcpu, struct vexit *exit)
+EXIT_INLINE struct vcpu *enter_and_decode(struct vcpu *vcpu)
 {
     struct svm_vcpu *state = svm_state(vcpu);
-    struct vmcb *vmcb = state->vmcb;
-
     write_hot_state(vcpu, state);
-    if (!state->guest_live)
+    if (__builtin_expect(!state->guest_live, 0))
         unpark(state);
-    svm_enter(vcpu, (hpa_t)vmcb);
-    read_hot_state(vcpu, vmcb, exit);
-    decode(vcpu, exit, vmcb);
-    if (state->nmi_blocked || state->stepping)
+    vcpu = svm_enter(vcpu, (hpa_t)state->vmcb);
+    state = svm_state(vcpu);
+    struct vexit *exit = vcpu->trace.next;
+    read_hot_state(vcpu, state->vmcb, exit);
+    decode(vcpu, exit, state->vmcb);
+    if (__builtin_expect(state->nmi_blocked || state->stepping, 0))
         svm_nmi_after_exit(vcpu, exit);
     if (ends_turn(exit->kind))
         svm_park(vcpu);
+    return vcpu;
+}
+
+void svm_run(struct vcpu *vcpu)
+{
+    enter_and_decode(vcpu);
+}
+
+void svm_loop(struct vcpu *vcpu)
+{
+    exit_loop(vcpu, enter_and_decode);
 }

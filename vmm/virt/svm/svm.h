@@ -82,9 +82,18 @@ static inline void stgi(void)
     __asm__ volatile("stgi" : : : "memory");
 }
 
-/* entry.asm: loads the guest's general registers but RAX and RSP, which lie in the VMCB, and runs
- * it until an exit. GIF must be 0 and is so afterwards. */
-void svm_enter(struct vcpu *vcpu, hpa_t vmcb);
+/* Loads the guest's general registers but RAX and RSP, which lie in the VMCB, and runs it until an
+ * exit. GIF must be 0 and is so afterwards. Gives the vCPU back: entry.asm keeps but that and RBP.
+ */
+static inline struct vcpu *svm_enter(struct vcpu *vcpu, hpa_t vmcb)
+{
+    __asm__ volatile("call svm_vmrun"
+                     : "+D"(vcpu), "+S"(vmcb)
+                     :
+                     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                       "r15", "memory", "cc");
+    return vcpu;
+}
 
 /* --- backend.c -------------------------------------------------------------------------------- */
 
@@ -123,7 +132,8 @@ void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit);
 
 /* --- exit.c ----------------------------------------------------------------------------------- */
 
-void svm_run(struct vcpu *vcpu, struct vexit *exit);
+void svm_run(struct vcpu *vcpu);
+void svm_loop(struct vcpu *vcpu);
 void svm_park(struct vcpu *vcpu);
 
 /* --- paging.c: nested paging ------------------------------------------------------------------ */

@@ -125,6 +125,7 @@ const struct backend vmx_backend = {
     .vcpu_init = vmx_vcpu_init,
     .vcpu_reset = vmx_vcpu_reset,
     .run = vmx_run,
+    .loop = vmx_loop,
     .park = vmx_park,
     .reg_get = vmx_reg_get,
     .reg_set = vmx_reg_set,

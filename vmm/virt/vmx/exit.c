@@ -1,6 +1,7 @@
 /* Enters the guest and decodes the exit that ends it: facts only, no policy. */
 #include "virt/vmx/vmx.h"
 
+#include "virt/exit_loop.h"
 #include "hw/cpu.h"
 #include "hw/hw.h"
 
@@ -343,10 +344,13 @@ static inline void decode(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexi
     exit->interrupted.type = VEVENT_NONE;
     exit->insn_len = (uint8_t)vmread(VMCS_INSTRUCTION_LENGTH);
     if (reason < ARRAY_SIZE(quick_kind) && quick_kind[reason]) {
+        state->enter = vmx_resume;
         exit->kind = quick_kind[reason] - 1u;
         return;
     }
     state->trust = 0;
+    if (!(reason & EXIT_REASON_ENTRY_FAILED)) /* the launch state changes by success alone */
+        state->enter = vmx_resume;
     if (reason == EXIT_REASON_IO) {
         decode_io(exit);
         return;
@@ -362,22 +366,38 @@ static inline void decode(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexi
 
 /* --- the round trip --------------------------------------------------------------------------- */
 
-void vmx_run(struct vcpu *vcpu, struct vexit *exit)
+static __attribute__((noinline)) void entry_refused(struct vcpu *vcpu, int failure)
 {
-    struct vmx_vcpu *state = vmx_state(vcpu);
+    uint64_t error = failure == 2 ? vmread(VMCS_INSTRUCTION_ERROR) : UINT64_MAX;
+    *vcpu->trace.next = (struct vexit){.kind = VEXIT_ENTRY_FAILED,
+                                       .raw_reason = (uint32_t)error,
+                                       .entry_error = error,
+                                       .rip = vcpu->rip};
+    vcpu->exited_tsc = vcpu->entered_tsc;
+}
 
-    write_changes(vcpu, state);
-    int failure = state->enter(vcpu, &state->exit_stack);
-    if (failure) {
-        uint64_t error = failure == 2 ? vmread(VMCS_INSTRUCTION_ERROR) : UINT64_MAX;
-        *exit =
-            (struct vexit){.kind = VEXIT_ENTRY_FAILED, .raw_reason = error, .entry_error = error};
-        exit->rip = vcpu->rip;
-        vcpu->exited_tsc = vcpu->entered_tsc;
-        return;
+EXIT_INLINE struct vcpu *enter_and_decode(struct vcpu *vcpu)
+{
+    int failure;
+    write_changes(vcpu, vmx_state(vcpu));
+    vcpu = vmx_enter(vcpu, &failure);
+    if (__builtin_expect(failure, 0)) {
+        entry_refused(vcpu, failure);
+        return vcpu;
     }
+    struct vmx_vcpu *state = vmx_state(vcpu);
+    struct vexit *exit = vcpu->trace.next;
     read_hot_state(vcpu, state, exit);
     decode(vcpu, state, exit);
-    if (exit->kind != VEXIT_ENTRY_FAILED) /* the launch state changes by success alone */
-        state->enter = vmx_resume;
+    return vcpu;
+}
+
+void vmx_run(struct vcpu *vcpu)
+{
+    enter_and_decode(vcpu);
+}
+
+void vmx_loop(struct vcpu *vcpu)
+{
+    exit_loop(vcpu, enter_and_decode);
 }

@@ -54,7 +54,7 @@ struct vmx_vcpu {
     enum vapic_access apic_access;
     bool apic_delivery, apic_mapped;
     uint8_t apic_threshold;
-    int (*enter)(struct vcpu *vcpu, struct vmx_exit_stack *stack);
+    void (*enter)(void); /* vmx_launch or vmx_resume */
 };
 
 _Static_assert(sizeof(struct vmx_vcpu) <= VCPU_BACKEND_STATE_SIZE, "enlarge the backend's state");
@@ -80,11 +80,25 @@ static inline void vmwrite(uint64_t field, uint64_t value)
     __asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(value) : "cc", "memory");
 }
 
-/* entry.asm: loads the guest's GPRs and enters, the first time by VMLAUNCH. 0: a VM exit happened;
- * 1: VMfailInvalid; 2: VMfailValid (VMCS_INSTRUCTION_ERROR tells why). */
-int vmx_launch(struct vcpu *vcpu, struct vmx_exit_stack *stack);
-int vmx_resume(struct vcpu *vcpu, struct vmx_exit_stack *stack);
+/* entry.asm. Not for C to call. */
+void vmx_launch(void);
+void vmx_resume(void);
 void vmx_exit_point(void);
+
+/* Loads the guest's GPRs and enters, the first time by VMLAUNCH. *failure is 0: a VM exit happened;
+ * 1: VMfailInvalid; 2: VMfailValid (VMCS_INSTRUCTION_ERROR tells why). Gives the vCPU back:
+ * entry.asm keeps but that and RBP. */
+static inline struct vcpu *vmx_enter(struct vcpu *vcpu, int *failure)
+{
+    struct vmx_exit_stack *stack = &vmx_state(vcpu)->exit_stack;
+    __asm__ volatile(
+        "call *%c[door](%%rdi)"
+        : "=a"(*failure), "+D"(vcpu), "+S"(stack)
+        : [door] "i"(offsetof(struct vcpu, backend_state) + offsetof(struct vmx_vcpu, enter))
+        : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
+          "cc");
+    return vcpu;
+}
 
 /* --- control.c ---------------------------------------------------------------------------------
  */
@@ -116,7 +130,8 @@ void vmx_apic_set_cr8(struct vcpu *vcpu, uint64_t cr8);
 /* --- exit.c -------------------------------------------------------------------------------------
  */
 
-void vmx_run(struct vcpu *vcpu, struct vexit *exit);
+void vmx_run(struct vcpu *vcpu);
+void vmx_loop(struct vcpu *vcpu);
 
 /* --- paging.c: EPT ------------------------------------------------------------------------------
  */
