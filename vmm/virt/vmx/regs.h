@@ -230,6 +230,12 @@ enum intr_type {
 #define EPT_QUAL_TRANSLATED   BIT64(8) /* clear: the access was to a paging structure */
 #define EPT_QUAL_NMI_UNBLOCK  BIT64(12)
 
+/* Exit qualification of an I/O instruction, "Exit Qualification for I/O Instructions" */
+#define IO_QUAL_SIZE   7u /* less 1 */
+#define IO_QUAL_IN     BIT(3)
+#define IO_QUAL_STRING BIT(4)
+#define IO_QUAL_REP    BIT(5)
+
 /* SDM "VMX Basic Exit Reasons" */
 enum vmx_exit_reason {
     EXIT_REASON_EXCEPTION_NMI = 0,
