@@ -211,6 +211,7 @@ static void a_hole_ends_where_ranges_begin(void **state)
     assert_int_equal(bus.unclaimed_reads, 8);
     assert_int_equal(bus.last_unclaimed, 0xffff);
     assert_true(iobus_add(&bus, 0x100, 4, &plain_ops, &b, 0));
+    assert_int_equal(iobus_read(&bus, 0x10, 1), 0x88);
     assert_int_equal(iobus_read(&bus, 0x100, 1), 0x88);
     assert_int_equal(iobus_read(&bus, 0x80, 1), 0xff);
     iobus_remove(&bus, 0x20);
