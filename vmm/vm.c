@@ -147,7 +147,26 @@ static void create_disks(struct vm *vm, const struct boot_info *boot)
     }
 }
 
-static void create_pc(struct vm *vm, const struct boot_info *boot)
+/* By pxhv.cfg's "apicv", and by what the CPU can. */
+static enum vapic_help apic_help(const struct vm *vm, const struct backend *backend)
+{
+    enum vapic_help help = backend->apic_help();
+    if (help > (enum vapic_help)vm->config.apicv)
+        help = (enum vapic_help)vm->config.apicv;
+    const char *name = backend->apic_help_name[help];
+    log_info("the CPU's help for the guest's local APIC: %s", name ? name : "none");
+    return help;
+}
+
+static uint32_t *alloc_apic_page(void)
+{
+    hpa_t page = frames_alloc(1, PAGE_SIZE);
+    if (!page)
+        vm_refuse("no memory left for the guest's local APIC: lower \"memory\" in pxhv.cfg");
+    return (uint32_t *)page;
+}
+
+static void create_pc(struct vm *vm, const struct backend *backend, const struct boot_info *boot)
 {
     int64_t epoch = 0;
     if (!rtc_read_epoch(&epoch))
@@ -173,6 +192,8 @@ static void create_pc(struct vm *vm, const struct boot_info *boot)
         .rtc_epoch_s = epoch,
         .now = vm_guest_now,
         .now_ctx = vm,
+        .apic_page = alloc_apic_page(),
+        .apic_help = apic_help(vm, backend),
         .apic_timer_hz = cpuid_crystal_hz(&vm->facts),
         .physical_address_mask = vm->facts.physical_address_mask,
         .host_events = vm_host_events,
@@ -255,7 +276,7 @@ void vm_create(struct vm *vm, const struct backend *backend, const struct boot_i
     clock_init(&vm->vcpu.clock, hw_facts.tsc_hz, rdtsc());
     create_disks(vm, boot);
     create_memory(vm);
-    create_pc(vm, boot);
+    create_pc(vm, backend, boot);
     create_vcpu(vm, backend);
     map_memory(vm);
     describe_profile(vm, boot);

@@ -213,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, size};
     uint8_t *ram = calloc(1, RAM_SIZE);
     uint8_t *medium = calloc(2, DISK_SIZE);
+    static _Alignas(4096) uint32_t apic_page[1024];
     struct gmem gmem = {1, {{0, RAM_SIZE, ram}}};
     struct ramdisk ramdisk[2];
     struct blk_backend disk[2];
@@ -235,6 +236,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .entropy = draw,
         .rtc_epoch_s = 1767225600,
         .now = now,
+        .apic_page = apic_page,
         .apic_timer_hz = 1000000000,
         .physical_address_mask = (1ull << 40) - 1,
         .host_events = feed,

@@ -167,6 +167,7 @@ const struct backend fake_backend = {
     .map = fake_map,
     .flush = fake_flush,
     .dump = fake_dump,
+    .apic = fake_apic,
     .msr_open = fake_msr_open,
     .debug = fake_debug,
 };
@@ -346,38 +347,6 @@ static void fake_advance(void *ctx, vtime_t now)
         fake->on_advance(fake, now);
 }
 
-/* The local APIC of a machine that doesn't need one. */
-static bool fake_apic_has(const struct fake *fake, uint32_t msr)
-{
-    return msr < 0x800 || (fake->apic_msr[0x1b] & 0xc00) == 0xc00;
-}
-
-static bool fake_apic_read(void *ctx, uint32_t msr, uint64_t *value)
-{
-    const struct fake *fake = ctx;
-    *value = fake->apic_msr[msr];
-    return fake_apic_has(fake, msr);
-}
-
-static bool fake_apic_write(void *ctx, uint32_t msr, uint64_t value)
-{
-    struct fake *fake = ctx;
-    if (!fake_apic_has(fake, msr))
-        return false;
-    fake->apic_msr[msr] = value;
-    return true;
-}
-
-static uint8_t fake_cr8_read(void *ctx)
-{
-    return ((struct fake *)ctx)->cr8;
-}
-
-static void fake_cr8_write(void *ctx, uint8_t value)
-{
-    ((struct fake *)ctx)->cr8 = value;
-}
-
 static void fake_tsc_moved(void *ctx)
 {
     ((struct fake *)ctx)->tsc_moves++;
@@ -470,6 +439,9 @@ void fake_init(struct fake *fake)
                                       fake_apic_write,
                                       fake_cr8_read,
                                       fake_cr8_write,
+                                      fake_apic_state,
+                                      fake_apic_due,
+                                      fake_apic_event,
                                       fake_tsc_moved,
                                       fake_advance,
                                       fake_next_deadline,

@@ -69,6 +69,12 @@ struct fake {
         apic_msr[0x900]; /* plain storage; those of x2APIC mode only while EN and EXTD are set */
     uint8_t cr8;
     unsigned tsc_moves;
+    /* The local APIC of a CPU that helps: what the machine says of it, what the CPU was told. */
+    struct vapic apic_is, apic_shown;
+    bool apic_due;
+    unsigned apic_calls, apic_due_calls;
+    enum vexit_kind apic_event;
+    uint32_t apic_event_detail;
     unsigned acks, advances, host_event_calls, interrupts_taken, sleeps, stop_requests;
     vtime_t advanced_to;
     vtime_t next_deadline;
@@ -103,5 +109,15 @@ void fake_loop(struct vcpu *vcpu);
 void fake_exit(struct fake *fake, enum vexit_kind kind, uint8_t insn_len);
 /* The fake host's CPUID: a table in fake_backend.c that a test may replace through facts.cpuid. */
 void fake_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* fake_virt.c: the local APIC's side of the hooks and of the backend. */
+void fake_apic(struct vcpu *vcpu, const struct vapic *vapic);
+bool fake_apic_read(void *ctx, uint32_t msr, uint64_t *value);
+bool fake_apic_write(void *ctx, uint32_t msr, uint64_t value);
+uint8_t fake_cr8_read(void *ctx);
+void fake_cr8_write(void *ctx, uint8_t value);
+void fake_apic_state(void *ctx, struct vapic *out);
+bool fake_apic_due(void *ctx);
+void fake_apic_event(void *ctx, enum vexit_kind kind, uint32_t detail);
 
 #endif

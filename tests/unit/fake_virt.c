@@ -88,6 +88,66 @@ __attribute__((weak)) enum exit_action task_switch_exit(struct vcpu *vcpu, struc
     return EXIT_RETRY;
 }
 
+/* --- the local APIC --------------------------------------------------------------------------- */
+
+void fake_apic(struct vcpu *vcpu, const struct vapic *vapic)
+{
+    struct fake *fake = fake_of(vcpu);
+    fake->apic_calls++;
+    fake->apic_shown = *vapic;
+}
+
+/* The local APIC of a machine that doesn't need one. */
+static bool fake_apic_has(const struct fake *fake, uint32_t msr)
+{
+    return msr < 0x800 || (fake->apic_msr[0x1b] & 0xc00) == 0xc00;
+}
+
+bool fake_apic_read(void *ctx, uint32_t msr, uint64_t *value)
+{
+    const struct fake *fake = ctx;
+    *value = fake->apic_msr[msr];
+    return fake_apic_has(fake, msr);
+}
+
+bool fake_apic_write(void *ctx, uint32_t msr, uint64_t value)
+{
+    struct fake *fake = ctx;
+    if (!fake_apic_has(fake, msr))
+        return false;
+    fake->apic_msr[msr] = value;
+    return true;
+}
+
+uint8_t fake_cr8_read(void *ctx)
+{
+    return ((struct fake *)ctx)->cr8;
+}
+
+void fake_cr8_write(void *ctx, uint8_t value)
+{
+    ((struct fake *)ctx)->cr8 = value;
+}
+
+void fake_apic_state(void *ctx, struct vapic *out)
+{
+    *out = ((struct fake *)ctx)->apic_is;
+}
+
+bool fake_apic_due(void *ctx)
+{
+    struct fake *fake = ctx;
+    fake->apic_due_calls++;
+    return fake->apic_due;
+}
+
+void fake_apic_event(void *ctx, enum vexit_kind kind, uint32_t detail)
+{
+    struct fake *fake = ctx;
+    fake->apic_event = kind;
+    fake->apic_event_detail = detail;
+}
+
 /* --- no debugger ------------------------------------------------------------------------------ */
 
 __attribute__((weak)) void debug_reset(struct vcpu *vcpu)

@@ -6,8 +6,10 @@
 #include "dev_rig.h"
 
 static struct lapic lapic;
+static _Alignas(4096) uint32_t page[1024];
+static enum lapic_help help; /* of the next rig_init() */
 static struct rig_pin intr;
-static unsigned nmis, inits, moves, eoi_count, extint_acks;
+static unsigned nmis, inits, moves, changes, eoi_count, extint_acks;
 static uint8_t eoi_vector;
 
 static inline int rig_extint(void *ctx)
@@ -34,18 +36,24 @@ static inline vtime_t rig_when(void *ctx, uint64_t tsc)
 static inline void rig_init(uint8_t id)
 {
     /* 48 address bits; a timer of 100 MHz, 10 ns a tick. */
-    const struct lapic_config config = {id, true, 100000000, (1ull << 48) - 1};
+    const struct lapic_config config = {.page = page,
+                                        .help = help,
+                                        .id = id,
+                                        .boot_processor = true,
+                                        .timer_hz = 100000000,
+                                        .address_mask = (1ull << 48) - 1};
     const struct lapic_wiring wiring = {
         .intr = rig_line(&intr),
         .nmi = rig_signal(&nmis),
         .init = rig_signal(&inits),
+        .changed = rig_signal(&changes),
         .moved = rig_signal(&moves),
         .extint_ack = rig_extint,
         .eoi = rig_eoi,
         .when_tsc = rig_when,
     };
     intr = (struct rig_pin){0};
-    nmis = inits = moves = eoi_count = extint_acks = 0;
+    nmis = inits = moves = changes = eoi_count = extint_acks = 0;
     lapic_init(&lapic, &config, &wiring);
 }
 

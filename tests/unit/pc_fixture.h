@@ -24,6 +24,8 @@ static uint8_t dsdt[36] = {'D', 'S', 'D', 'T', 36};
 static uint8_t medium[2][1024];
 static struct ramdisk ramdisk[2];
 static struct blk_backend disk[2];
+static _Alignas(4096) uint32_t apic_page[1024];
+static enum vapic_help apic_help; /* of the next setup() */
 static vtime_t time_ns;
 static unsigned host_events_calls;
 static uint8_t sent[64];
@@ -118,6 +120,8 @@ static inline int setup(void **state)
         .entropy = draw_fives,
         .rtc_epoch_s = 1767225600, /* 2026-01-01 00:00:00 */
         .now = now,
+        .apic_page = apic_page,
+        .apic_help = apic_help,
         .apic_timer_hz = 1000000000,
         .physical_address_mask = (1ull << 40) - 1,
         .host_events = count_host_events,

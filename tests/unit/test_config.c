@@ -147,8 +147,8 @@ static void unknown_sections_and_keys_are_errors(void **state)
     assert_fails("[global]\n", 1,
                  "unknown section [global]: \"[vm NAME]\" and \"[pxhv]\" are known");
     assert_line_fails("kernal = k",
-                      "[vm] has no key \"kernal\": it knows kernel, initrd, cmdline, memory "
-                      "and disk");
+                      "[vm] has no key \"kernal\": it knows kernel, initrd, cmdline, memory, "
+                      "disk and apicv");
     assert_fails("[pxhv]\nmemory=1G\n", 2,
                  "[pxhv] has no key \"memory\": it knows log, keyboard, screen, escape, gdb, debug "
                  "and trace");
@@ -259,6 +259,22 @@ static void an_error_of_the_ini_layer_passes_through(void **state)
     assert_fails("[vm a]\nkernel\n", 2, "expected \"key = value\", \"[section]\" or a comment");
 }
 
+static void the_help_for_the_local_apic_has_three_levels(void **state)
+{
+    (void)state;
+    assert_true(parse("[vm a]\nkernel=k\n"));
+    assert_int_equal(config.vm.apicv, 2);
+    assert_true(parse("[vm a]\nkernel=k\napicv = on\n"));
+    assert_int_equal(config.vm.apicv, 2);
+    assert_true(parse("[vm a]\nkernel=k\napicv = tpr\n"));
+    assert_int_equal(config.vm.apicv, 1);
+    assert_true(parse("[vm a]\nkernel=k\napicv = off\n"));
+    assert_int_equal(config.vm.apicv, 0);
+    assert_line_fails("apicv = yes", "apicv \"yes\" is none of on, tpr, off");
+    assert_fails("[vm a]\napicv=on\napicv=on\n", 3,
+                 "\"apicv\" is given twice: delete one of the two lines");
+}
+
 static void the_trace_is_on_or_off(void **state)
 {
     (void)state;
@@ -360,6 +376,7 @@ int main(void)
         cmocka_unit_test(the_escape_key_is_a_letter_with_ctrl_or_none),
         cmocka_unit_test(the_keyboard_has_three_uses),
         cmocka_unit_test(the_trace_is_on_or_off),
+        cmocka_unit_test(the_help_for_the_local_apic_has_three_levels),
         cmocka_unit_test(gdb_has_a_line_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

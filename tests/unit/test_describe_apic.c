@@ -1,4 +1,4 @@
-/* needs: vmm/dev/describe_apic.c vmm/lib/text.c vmm/lib/fmt.c vmm/lib/mem.c */
+/* needs: vmm/dev/describe_apic.c vmm/dev/lapic.c vmm/dev/lapic_irq.c vmm/dev/lapic_timer.c vmm/lib/text.c vmm/lib/fmt.c vmm/lib/mem.c */
 /* What the APICs tell about themselves. */
 #include "dev/describe.h"
 
@@ -30,15 +30,10 @@ static void expect(const char *part)
 static void the_local_apic(void **state)
 {
     (void)state;
+    static uint32_t page[1024];
     static struct lapic lapic = {
-        .config = {.id = 0},
+        .config = {.id = 0, .page = page},
         .base = 0xfee00d00,
-        .svr = 0x1ff,
-        .tpr = 0x20,
-        .icr = 0x4000000ec,
-        .irr = {0, 0x80000000, 0, 0, 0, 0, 0, 0x1000},
-        .isr = {0, 0, 1},
-        .lvt = {0x400ec, 0x10000, 0x10000, 0x700, 0x400, 0xfe},
         .tsc_deadline = 0x123456789,
         .accepted = 9,
         .acks = 8,
@@ -46,9 +41,19 @@ static void the_local_apic(void **state)
         .ipis = 3,
         .timer_ticks = 4,
     };
+    static const uint32_t lvt[] = {0x400ec, 0x10000, 0x10000, 0x700, 0x400, 0xfe};
+    page[0xf0 / 4] = 0x1ff;
+    page[0x80 / 4] = 0x20;
+    page[0x300 / 4] = 0xec;
+    page[0x310 / 4] = 0x40;
+    page[0x210 / 4] = 0x80000000;
+    page[0x270 / 4] = 0x1000;
+    page[0x120 / 4] = 1;
+    for (unsigned i = 0; i < 6; i++)
+        page[(0x320 + 16 * i) / 4] = lvt[i];
     length = 0;
     describe_lapic(&lapic, out);
-    expect("local APIC 0: x2APIC mode, on, TPR 20 ESR 00 SVR 1ff ICR 4000000ec\n");
+    expect("local APIC 0: x2APIC mode, on, TPR 20 ESR 00 SVR 1ff ICR 40000000ec\n");
     expect("IRR 3f ec\n");
     expect("ISR 40\n");
     expect("LVT timer     400ec: vector ec\n");
@@ -57,7 +62,7 @@ static void the_local_apic(void **state)
     expect("timer: initial count 0, TSC deadline 123456789, 4 ticks\n");
     expect("9 requests, 8 taken, 7 EOIs, 3 IPIs\n");
     lapic.base = 0xfee00100;
-    lapic.svr = 0xff;
+    page[0xf0 / 4] = 0xff;
     length = 0;
     describe_lapic(&lapic, out);
     expect("local APIC 0: disabled, off by software");

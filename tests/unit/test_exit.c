@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c tests/unit/fake_script.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/lib/text.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/pvclock.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
+/* needs: vmm/virt/apic.c tests/unit/fake_backend.c tests/unit/fake_script.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/lib/text.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/pvclock.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
@@ -76,6 +76,9 @@ static void every_kind_moves_rip_or_leaves_it(void **state)
         {VEXIT_SIPI, 0, 0, false, VM_RUNNING},
         {VEXIT_INT, 0, 0, false, VM_RUNNING}, /* the stand-in for debug_point.c */
         {VEXIT_STEP, 0, 0, false, VM_RUNNING},
+        {VEXIT_APIC_TPR, 0, 0, false, VM_RUNNING},
+        {VEXIT_APIC_EOI, 0, 0, false, VM_RUNNING},
+        {VEXIT_APIC_WRITE, 0, 0, false, VM_RUNNING},
         {VEXIT_ENTRY_FAILED, 0, 0, false, VM_STOP_ENTRY_FAILED},
         {VEXIT_UNKNOWN, 0, 0, false, VM_STOP_UNKNOWN_EXIT},
     };

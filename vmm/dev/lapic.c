@@ -1,6 +1,5 @@
 /* The local APIC's registers and modes; lapic.h says what is modelled. */
 #include "dev/lapic.h"
-#include "dev/lapic_regs.h"
 #include "lib/bits.h"
 #include "lib/mem.h"
 
@@ -26,20 +25,25 @@ uint64_t lapic_page(const struct lapic *lapic)
     return lapic->base & lapic->config.address_mask & ~(uint64_t)(LAPIC_PAGE_SIZE - 1);
 }
 
+/* The ID's place differs between the modes. */
+static void show_id(struct lapic *lapic)
+{
+    uint32_t id = lapic->config.id;
+    *lapic_reg(lapic, LAPIC_ID) = lapic_mode(lapic) == LAPIC_X2APIC ? id : id << 24;
+}
+
 /* SDM "Local APIC State After Power-Up or Reset": all but IA32_APIC_BASE. */
 static void reset_registers(struct lapic *lapic)
 {
-    memset(lapic->irr, 0, sizeof(lapic->irr));
-    memset(lapic->isr, 0, sizeof(lapic->isr));
-    memset(lapic->tmr, 0, sizeof(lapic->tmr));
+    memset(lapic->config.page, 0, LAPIC_PAGE_SIZE);
     for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
-        lapic->lvt[i] = LAPIC_LVT_MASKED;
-    lapic->icr = 0;
-    lapic->ldr = 0;
-    lapic->dfr = LAPIC_DFR_RESET;
-    lapic->svr = LAPIC_SVR_RESET;
-    lapic->tpr = 0;
-    lapic->esr = lapic->errors = 0;
+        *lapic_lvt(lapic, i) = LAPIC_LVT_MASKED;
+    *lapic_reg(lapic, LAPIC_VERSION) = LAPIC_VERSION_VALUE;
+    *lapic_reg(lapic, LAPIC_DFR) = LAPIC_DFR_RESET;
+    *lapic_reg(lapic, LAPIC_SVR) = LAPIC_SVR_RESET;
+    show_id(lapic);
+    lapic_set_tpr(lapic, 0);
+    lapic->errors = 0;
     lapic->error_signalled = false;
     lapic->extint = false;
     lapic_timer_reset(lapic);
@@ -79,9 +83,11 @@ static bool base_write(struct lapic *lapic, uint64_t value)
     if (new != old && (new == LAPIC_DISABLED || old == LAPIC_DISABLED))
         reset_registers(lapic);
     if (new != old &&new == LAPIC_X2APIC) {
-        lapic->ldr = x2apic_ldr(lapic->config.id);
-        lapic->icr = (uint32_t)lapic->icr; /* a destination has another shape here */
+        *lapic_reg(lapic, LAPIC_LDR) = x2apic_ldr(lapic->config.id);
+        *lapic_reg(lapic, LAPIC_ICR_HIGH) = 0; /* a destination has another shape here */
+        show_id(lapic);
     }
+    lapic->changed = true;
     if (moved)
         signal_raise(&lapic->wiring.moved);
     return true;
@@ -96,11 +102,11 @@ static enum lapic_lvt lvt_of(uint32_t offset)
 
 static void lvt_write(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
 {
-    uint32_t old = lapic->lvt[entry];
+    uint32_t old = *lapic_lvt(lapic, entry);
     value = (value & lvt_writable[entry]) | (old & LAPIC_LVT_REMOTE_IRR);
     if (!lapic_software_enabled(lapic))
         value |= LAPIC_LVT_MASKED;
-    lapic->lvt[entry] = value;
+    *lapic_lvt(lapic, entry) = value;
     if (entry == LAPIC_TIMER)
         lapic_timer_mode_changed(lapic, old);
 }
@@ -108,76 +114,49 @@ static void lvt_write(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
 /* "The mask bits for all the LVT entries are set" by the write that disables. */
 static void svr_write(struct lapic *lapic, uint32_t value)
 {
-    lapic->svr = value & LAPIC_SVR_WRITABLE;
-    if (!(lapic->svr & LAPIC_SVR_ENABLE))
+    *lapic_reg(lapic, LAPIC_SVR) = value & LAPIC_SVR_WRITABLE;
+    lapic->changed = true;
+    if (!(value & LAPIC_SVR_ENABLE))
         for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
-            lapic->lvt[i] |= LAPIC_LVT_MASKED;
+            *lapic_lvt(lapic, i) |= LAPIC_LVT_MASKED;
 }
 
 /* "A write to the ESR ... updates the ESR with any errors detected since the last write", and lets
  * the next error interrupt. */
 static void esr_write(struct lapic *lapic)
 {
-    lapic->esr = lapic->errors;
+    *lapic_reg(lapic, LAPIC_ESR) = lapic->errors;
     lapic->errors = 0;
     lapic->error_signalled = false;
-}
-
-static bool is_bitmap(uint32_t offset)
-{
-    return offset >= LAPIC_ISR && offset < LAPIC_IRR_END;
-}
-
-static uint32_t bitmap_read(const struct lapic *lapic, uint32_t offset)
-{
-    const uint32_t *map = offset < LAPIC_TMR   ? lapic->isr
-                          : offset < LAPIC_IRR ? lapic->tmr
-                                               : lapic->irr;
-    return map[offset / 16 % 8];
 }
 
 /* False when there is no such register in either mode. */
 static bool register_read(const struct lapic *lapic, uint32_t offset, uint32_t *value)
 {
-    if (is_bitmap(offset)) {
-        *value = bitmap_read(lapic, offset);
-        return true;
-    }
     switch (offset) {
-    case LAPIC_VERSION:
-        *value = LAPIC_VERSION_VALUE;
-        return true;
     case LAPIC_TPR:
-        *value = lapic->tpr;
+        *value = lapic_tpr(lapic);
         return true;
     case LAPIC_PPR:
         *value = lapic_ppr(lapic);
         return true;
+    case LAPIC_CURRENT_COUNT:
+        *value = lapic_timer_count(lapic);
+        return true;
+    case LAPIC_ID:
+    case LAPIC_VERSION:
     case LAPIC_LDR:
-        *value = lapic->ldr;
-        return true;
     case LAPIC_SVR:
-        *value = lapic->svr;
-        return true;
-    case LAPIC_ESR:
-        *value = lapic->esr;
-        return true;
+    case LAPIC_ISR ... LAPIC_ESR:
     case LAPIC_LVT_TIMER:
     case LAPIC_LVT_THERMAL:
     case LAPIC_LVT_COUNTERS:
     case LAPIC_LVT_LINT0:
     case LAPIC_LVT_LINT1:
     case LAPIC_LVT_ERROR:
-        *value = lapic->lvt[lvt_of(offset)];
-        return true;
     case LAPIC_INITIAL_COUNT:
-        *value = lapic->initial_count;
-        return true;
-    case LAPIC_CURRENT_COUNT:
-        *value = lapic_timer_count(lapic);
-        return true;
     case LAPIC_DIVIDE:
-        *value = lapic->divide;
+        *value = *lapic_reg(lapic, offset);
         return true;
     default:
         return false;
@@ -189,7 +168,7 @@ static bool register_write(struct lapic *lapic, uint32_t offset, uint32_t value)
 {
     switch (offset) {
     case LAPIC_TPR:
-        lapic->tpr = (uint8_t)value;
+        lapic_set_tpr(lapic, (uint8_t)value);
         return true;
     case LAPIC_EOI:
         lapic_end_of_interrupt(lapic);
@@ -225,16 +204,12 @@ static uint32_t page_read(struct lapic *lapic, uint32_t offset)
 {
     uint32_t value = 0;
     switch (offset) {
-    case LAPIC_ID:
-        return (uint32_t)lapic->config.id << 24;
     case LAPIC_EOI:
         return 0;
     case LAPIC_DFR:
-        return lapic->dfr;
     case LAPIC_ICR:
-        return (uint32_t)lapic->icr;
     case LAPIC_ICR_HIGH:
-        return (uint32_t)(lapic->icr >> 32);
+        return *lapic_reg(lapic, offset);
     default:
         if (!register_read(lapic, offset, &value))
             lapic_error(lapic, LAPIC_ESR_ILLEGAL_REGISTER);
@@ -249,17 +224,17 @@ static void page_write(struct lapic *lapic, uint32_t offset, uint32_t value)
     case LAPIC_ID:
         break;
     case LAPIC_LDR:
-        lapic->ldr = value & LAPIC_XAPIC_HIGH_BYTE;
+        *lapic_reg(lapic, offset) = value & LAPIC_XAPIC_HIGH_BYTE;
         break;
     case LAPIC_DFR:
-        lapic->dfr = value | ~LAPIC_DFR_MODEL;
+        *lapic_reg(lapic, offset) = value | ~LAPIC_DFR_MODEL;
         break;
     case LAPIC_ICR:
-        lapic->icr = (lapic->icr & ~0xFFFFFFFFull) | (value & LAPIC_ICR_WRITABLE);
+        *lapic_reg(lapic, offset) = value & LAPIC_ICR_WRITABLE;
         lapic_command(lapic);
         break;
     case LAPIC_ICR_HIGH:
-        lapic->icr = (uint32_t)lapic->icr | (uint64_t)(value & LAPIC_XAPIC_HIGH_BYTE) << 32;
+        *lapic_reg(lapic, offset) = value & LAPIC_XAPIC_HIGH_BYTE;
         break;
     default:
         if (!register_write(lapic, offset, value) && !register_read(lapic, offset, &unused))
@@ -302,11 +277,8 @@ static bool x2apic_read(const struct lapic *lapic, uint32_t offset, uint64_t *va
 {
     uint32_t word;
     switch (offset) {
-    case LAPIC_ID:
-        *value = lapic->config.id;
-        return true;
     case LAPIC_ICR:
-        *value = lapic->icr;
+        *value = (uint64_t)*lapic_reg(lapic, LAPIC_ICR_HIGH) << 32 | *lapic_reg(lapic, LAPIC_ICR);
         return true;
     default:
         if (!register_read(lapic, offset, &word))
@@ -350,7 +322,8 @@ static bool x2apic_write(struct lapic *lapic, uint32_t offset, uint64_t value)
         return false;
     switch (offset) {
     case LAPIC_ICR:
-        lapic->icr = value;
+        *lapic_reg(lapic, LAPIC_ICR) = (uint32_t)value;
+        *lapic_reg(lapic, LAPIC_ICR_HIGH) = (uint32_t)(value >> 32);
         lapic_command(lapic);
         return true;
     case LAPIC_SELF_IPI:
@@ -398,16 +371,30 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
     return done;
 }
 
+/* The processor checked an x2APIC register's reserved bits; in the page it takes any value. */
+void lapic_written(struct lapic *lapic, uint32_t offset)
+{
+    uint32_t value;
+    if (offset >= LAPIC_PAGE_SIZE || offset % 16)
+        return;
+    value = *lapic_reg(lapic, offset);
+    if (lapic_mode(lapic) == LAPIC_X2APIC)
+        x2apic_write(lapic, offset, value);
+    else
+        page_write(lapic, offset, value);
+    lapic_sync(lapic);
+}
+
 /* --- the rest --------------------------------------------------------------------------------- */
 
 uint8_t lapic_cr8(const struct lapic *lapic)
 {
-    return lapic->tpr >> 4;
+    return lapic_tpr(lapic) >> 4;
 }
 
 void lapic_set_cr8(struct lapic *lapic, uint8_t cr8)
 {
-    lapic->tpr = (uint8_t)(cr8 << 4);
+    lapic_set_tpr(lapic, (uint8_t)(cr8 << 4));
     lapic_sync(lapic);
 }
 

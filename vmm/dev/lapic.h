@@ -19,6 +19,11 @@
  * SMI; INIT and start-up to other processors, which aren't there. Shorthands with delivery modes
  * that the manual calls invalid send nothing.
  *
+ * The registers are a page in the architecture's own layout, so that a processor which virtualizes
+ * the local APIC can work on it beside this code
+ * (docs/adr/0012-the-cpus-help-for-the-local-apic.md). What it may change there by itself: TPR,
+ * PPR, ISR, IRR, ICR 31-0, and what it keeps in EOI and SELF IPI.
+ *
  * A hostile guest can give itself nonsense interrupts and stop its own: vectors index bitmaps of
  * 256 bits, LVTs are found by a switch, and the timer's arithmetic saturates.
  */
@@ -27,6 +32,7 @@
 
 #include "dev/apic_message.h"
 #include "dev/dev.h"
+#include "dev/lapic_regs.h"
 
 enum lapic_mode { LAPIC_DISABLED, LAPIC_XAPIC, LAPIC_X2APIC };
 
@@ -40,7 +46,17 @@ enum lapic_lvt {
     LAPIC_LVT_COUNT
 };
 
+/* What the processor does of the local APIC by itself. */
+enum lapic_help {
+    LAPIC_ALONE,
+    LAPIC_SHARED_TPR, /* CR8 */
+    LAPIC_DELIVERED,  /* and, while software has enabled the APIC, it takes requests, and ends them
+                       */
+};
+
 struct lapic_config {
+    uint32_t *page; /* 4 KiB for the registers */
+    enum lapic_help help;
     uint8_t id;
     bool boot_processor;
     uint32_t timer_hz;     /* what the divider divides */
@@ -48,7 +64,9 @@ struct lapic_config {
 };
 
 struct lapic_wiring {
-    struct irq_line intr;   /* high: lapic_ack() has a vector for the processor */
+    struct irq_line intr; /* high: lapic_ack() has a vector for the processor */
+    /* IRR, ISR, TMR or TPR were changed here, or the mode: a processor that helps has to see it. */
+    struct signal_line changed;
     struct signal_line nmi; /* an NMI */
     struct signal_line init;
     struct signal_line moved;               /* the mode or the page's address has changed */
@@ -56,7 +74,10 @@ struct lapic_wiring {
     void (*eoi)(void *ctx, uint8_t vector); /* a level-triggered interrupt has ended */
     /* Guest time at which the guest's TSC gets to a value; the present where it has already. */
     vtime_t (*when_tsc)(void *ctx, uint64_t tsc);
-    void *ctx; /* of these three */
+    /* CR8 as a processor that helps holds it; both are NULL where that is in the page alone. */
+    uint8_t (*cr8)(void *ctx);
+    void (*set_cr8)(void *ctx, uint8_t cr8);
+    void *ctx; /* of all these */
 };
 
 struct lapic {
@@ -74,18 +95,11 @@ struct lapic {
     bool lint[2];
 
     /* Guest-visible state. */
-    uint64_t base; /* IA32_APIC_BASE */
-    uint64_t icr;
-    uint32_t irr[8], isr[8], tmr[8];
-    uint32_t lvt[LAPIC_LVT_COUNT];
-    uint32_t ldr, dfr, svr;
-    uint8_t tpr;
-    uint8_t esr;    /* what a read gives */
+    uint64_t base;  /* IA32_APIC_BASE */
     uint8_t errors; /* since ESR was written */
     bool error_signalled;
-    bool extint; /* an I/O APIC or a message asked for an INTA cycle */
-    uint32_t initial_count;
-    uint8_t divide;
+    bool extint;           /* an I/O APIC or a message asked for an INTA cycle */
+    bool changed;          /* wiring.changed is to be told */
     uint64_t expiry;       /* tick at which the count gets to 0; UINT64_MAX: it is there */
     uint64_t tsc_deadline; /* IA32_TSC_DEADLINE; 0: not armed */
     vtime_t deadline_ns;   /* the same in guest time */
@@ -122,9 +136,40 @@ void lapic_virtual_wire(struct lapic *lapic);
 /* The guest's TSC was set: the date of a deadline is another. */
 void lapic_tsc_moved(struct lapic *lapic);
 
+/* --- for a processor that helps --------------------------------------------------------------- */
+
+/* Whether it takes requests and ends them by itself now: INTR is for external interrupts alone. */
+bool lapic_delivers(const struct lapic *lapic);
+/* The highest vector in IRR and in ISR; 0: none. */
+uint8_t lapic_requested(const struct lapic *lapic);
+uint8_t lapic_in_service(const struct lapic *lapic);
+/* The class of a request that nothing but TPR holds back; 0: there is none. */
+uint8_t lapic_tpr_threshold(const struct lapic *lapic);
+/* A request waits that the processor would take by itself. */
+bool lapic_delivery_due(const struct lapic *lapic);
+/* TPR has fallen: there may be something to deliver. */
+void lapic_evaluate(struct lapic *lapic);
+/* The processor has ended an interrupt, and TMR says that others want to know. */
+void lapic_ended(struct lapic *lapic, uint8_t vector);
+/* The processor has written to this register in the page, and leaves the rest to us. */
+void lapic_written(struct lapic *lapic, uint32_t offset);
+
 /* --- between the files of the local APIC ------------------------------------------------------ */
 
+/* The word of a register; `offset` is one of lapic_regs.h. */
+static inline uint32_t *lapic_reg(const struct lapic *lapic, uint32_t offset)
+{
+    return &lapic->config.page[offset / 4];
+}
+
+static inline uint32_t *lapic_lvt(const struct lapic *lapic, enum lapic_lvt entry)
+{
+    return lapic_reg(lapic, LAPIC_LVT_TIMER + 16u * entry);
+}
+
 /* lapic_irq.c */
+uint8_t lapic_tpr(const struct lapic *lapic);
+void lapic_set_tpr(struct lapic *lapic, uint8_t tpr);
 bool lapic_software_enabled(const struct lapic *lapic);
 uint8_t lapic_ppr(const struct lapic *lapic);
 void lapic_error(struct lapic *lapic, uint8_t error);

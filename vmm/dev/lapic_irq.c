@@ -4,35 +4,41 @@
  * Interprocessor Interrupts".
  */
 #include "dev/lapic.h"
-#include "dev/lapic_regs.h"
 #include "lib/bits.h"
 
 #define VECTOR_FIRST_LEGAL 16u
 #define PRIORITY_CLASS     0xF0u
 
-/* --- bitmaps of vectors ----------------------------------------------------------------------- */
+/* --- bitmaps of vectors: eight registers in a row --------------------------------------------- */
 
-static void bit_set(uint32_t map[8], uint8_t vector)
+static uint32_t *word_of(const struct lapic *lapic, uint32_t map, uint8_t vector)
 {
-    map[vector / 32] |= BIT(vector % 32);
+    return lapic_reg(lapic, map + 16u * (vector / 32));
 }
 
-static void bit_clear(uint32_t map[8], uint8_t vector)
+static void bit_set(struct lapic *lapic, uint32_t map, uint8_t vector)
 {
-    map[vector / 32] &= ~BIT(vector % 32);
+    *word_of(lapic, map, vector) |= BIT(vector % 32);
 }
 
-static bool bit_test(const uint32_t map[8], uint8_t vector)
+static void bit_clear(struct lapic *lapic, uint32_t map, uint8_t vector)
 {
-    return map[vector / 32] & BIT(vector % 32);
+    *word_of(lapic, map, vector) &= ~BIT(vector % 32);
+}
+
+static bool bit_test(const struct lapic *lapic, uint32_t map, uint8_t vector)
+{
+    return *word_of(lapic, map, vector) & BIT(vector % 32);
 }
 
 /* 0 when the map is empty: vectors below 16 are never in one. */
-static uint8_t highest(const uint32_t map[8])
+static uint8_t highest(const struct lapic *lapic, uint32_t map)
 {
-    for (unsigned word = 8; word-- > 0;)
-        if (map[word])
-            return (uint8_t)(word * 32 + 31 - (unsigned)__builtin_clz(map[word]));
+    for (unsigned word = 8; word-- > 0;) {
+        uint32_t bits = *lapic_reg(lapic, map + 16u * word);
+        if (bits)
+            return (uint8_t)(word * 32 + 31 - (unsigned)__builtin_clz(bits));
+    }
     return 0;
 }
 
@@ -40,27 +46,82 @@ static uint8_t highest(const uint32_t map[8])
 
 bool lapic_software_enabled(const struct lapic *lapic)
 {
-    return lapic_mode(lapic) != LAPIC_DISABLED && lapic->svr & LAPIC_SVR_ENABLE;
+    return lapic_mode(lapic) != LAPIC_DISABLED && *lapic_reg(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE;
+}
+
+bool lapic_delivers(const struct lapic *lapic)
+{
+    return lapic->config.help == LAPIC_DELIVERED && lapic_software_enabled(lapic);
+}
+
+/* A processor that keeps CR8 elsewhere holds bits 7 to 4; what it writes there clears the others.
+ */
+uint8_t lapic_tpr(const struct lapic *lapic)
+{
+    uint8_t tpr = (uint8_t)*lapic_reg(lapic, LAPIC_TPR);
+    if (!lapic->wiring.cr8)
+        return tpr;
+    uint8_t cr8 = lapic->wiring.cr8(lapic->wiring.ctx);
+    return tpr >> 4 == cr8 ? tpr : (uint8_t)(cr8 << 4);
+}
+
+void lapic_set_tpr(struct lapic *lapic, uint8_t tpr)
+{
+    *lapic_reg(lapic, LAPIC_TPR) = tpr;
+    if (lapic->wiring.set_cr8)
+        lapic->wiring.set_cr8(lapic->wiring.ctx, tpr >> 4);
+    lapic->changed = true;
+}
+
+uint8_t lapic_requested(const struct lapic *lapic)
+{
+    return highest(lapic, LAPIC_IRR);
+}
+
+uint8_t lapic_in_service(const struct lapic *lapic)
+{
+    return highest(lapic, LAPIC_ISR);
 }
 
 uint8_t lapic_ppr(const struct lapic *lapic)
 {
-    uint8_t in_service = highest(lapic->isr) & PRIORITY_CLASS;
-    return (lapic->tpr & PRIORITY_CLASS) >= in_service ? lapic->tpr : in_service;
+    uint8_t in_service = lapic_in_service(lapic) & PRIORITY_CLASS, tpr = lapic_tpr(lapic);
+    return (tpr & PRIORITY_CLASS) >= in_service ? tpr : in_service;
 }
 
 /* The vector that the processor would get; 0: none. Requests that are there when software disables
  * the APIC are still delivered: "held and require masking or handling by the CPU". */
 static uint8_t deliverable(const struct lapic *lapic)
 {
-    uint8_t vector = highest(lapic->irr);
+    uint8_t vector = lapic_requested(lapic);
+    if (vector == 0)
+        return 0;
     return (vector & PRIORITY_CLASS) > (lapic_ppr(lapic) & PRIORITY_CLASS) ? vector : 0;
+}
+
+uint8_t lapic_tpr_threshold(const struct lapic *lapic)
+{
+    uint8_t wanted = lapic_requested(lapic) & PRIORITY_CLASS;
+    bool held_by_tpr = wanted > (lapic_in_service(lapic) & PRIORITY_CLASS) &&
+                       wanted <= (lapic_tpr(lapic) & PRIORITY_CLASS);
+    return held_by_tpr ? wanted >> 4 : 0;
+}
+
+bool lapic_delivery_due(const struct lapic *lapic)
+{
+    return lapic_delivers(lapic) && deliverable(lapic) != 0;
+}
+
+/* What lapic_ack() has to do with: nothing where the processor takes it by itself. */
+static uint8_t to_be_taken(const struct lapic *lapic)
+{
+    return lapic_delivers(lapic) ? 0 : deliverable(lapic);
 }
 
 /* The level that an input has behind its LVT entry's polarity, while the entry lets it in. */
 static bool input_asserted(const struct lapic *lapic, unsigned pin)
 {
-    uint32_t lvt = lapic->lvt[LAPIC_LINT0 + pin];
+    uint32_t lvt = *lapic_lvt(lapic, LAPIC_LINT0 + pin);
     return !(lvt & LAPIC_LVT_MASKED) && lapic->lint[pin] != !!(lvt & LAPIC_LVT_ACTIVE_LOW);
 }
 
@@ -69,7 +130,7 @@ static bool extint_asserted(const struct lapic *lapic)
     if (lapic_mode(lapic) == LAPIC_DISABLED)
         return lapic->lint[0];
     for (unsigned pin = 0; pin < 2; pin++)
-        if (LAPIC_LVT_DELIVERY(lapic->lvt[LAPIC_LINT0 + pin]) == APIC_EXTINT &&
+        if (LAPIC_LVT_DELIVERY(*lapic_lvt(lapic, LAPIC_LINT0 + pin)) == APIC_EXTINT &&
             input_asserted(lapic, pin))
             return true;
     return lapic->extint;
@@ -77,7 +138,7 @@ static bool extint_asserted(const struct lapic *lapic)
 
 bool lapic_irq_cause(const struct lapic *lapic)
 {
-    return deliverable(lapic) != 0 || extint_asserted(lapic);
+    return to_be_taken(lapic) != 0 || extint_asserted(lapic);
 }
 
 /* --- into the IRR ----------------------------------------------------------------------------- */
@@ -91,11 +152,12 @@ static bool accept(struct lapic *lapic, uint8_t vector, bool level)
         return false;
     }
     lapic->accepted++;
-    bit_set(lapic->irr, vector);
+    lapic->changed = true;
+    bit_set(lapic, LAPIC_IRR, vector);
     if (level)
-        bit_set(lapic->tmr, vector);
+        bit_set(lapic, LAPIC_TMR, vector);
     else
-        bit_clear(lapic->tmr, vector);
+        bit_clear(lapic, LAPIC_TMR, vector);
     return true;
 }
 
@@ -133,7 +195,7 @@ void lapic_error(struct lapic *lapic, uint8_t error)
 
 void lapic_local(struct lapic *lapic, enum lapic_lvt entry)
 {
-    uint32_t lvt = lapic->lvt[entry];
+    uint32_t lvt = *lapic_lvt(lapic, entry);
     if (!(lvt & LAPIC_LVT_MASKED))
         deliver(lapic, (enum apic_delivery)LAPIC_LVT_DELIVERY(lvt), (uint8_t)lvt, false);
 }
@@ -144,7 +206,7 @@ void lapic_local(struct lapic *lapic, enum lapic_lvt entry)
  * register to 0". One request is under way at a time, which remote IRR tells. */
 static void sync_level_input(struct lapic *lapic)
 {
-    uint32_t *lvt = &lapic->lvt[LAPIC_LINT0];
+    uint32_t *lvt = lapic_lvt(lapic, LAPIC_LINT0);
     bool level = LAPIC_LVT_DELIVERY(*lvt) == APIC_FIXED && *lvt & LAPIC_LVT_LEVEL;
     if (!level)
         *lvt &= ~LAPIC_LVT_REMOTE_IRR;
@@ -155,7 +217,7 @@ static void sync_level_input(struct lapic *lapic)
 
 static void input_rose(struct lapic *lapic, unsigned pin)
 {
-    uint32_t lvt = lapic->lvt[LAPIC_LINT0 + pin];
+    uint32_t lvt = *lapic_lvt(lapic, LAPIC_LINT0 + pin);
     enum apic_delivery delivery = (enum apic_delivery)LAPIC_LVT_DELIVERY(lvt);
     bool level = pin == 0 && delivery == APIC_FIXED && lvt & LAPIC_LVT_LEVEL;
     if (delivery != APIC_EXTINT && !level)
@@ -183,6 +245,15 @@ void lapic_sync(struct lapic *lapic)
     if (lapic_mode(lapic) != LAPIC_DISABLED)
         sync_level_input(lapic);
     irq_set(&lapic->wiring.intr, lapic_irq_cause(lapic));
+    if (lapic->changed)
+        signal_raise(&lapic->wiring.changed);
+    lapic->changed = false;
+}
+
+void lapic_evaluate(struct lapic *lapic)
+{
+    lapic->changed = true;
+    lapic_sync(lapic);
 }
 
 /* --- to the processor and out ----------------------------------------------------------------- */
@@ -191,34 +262,49 @@ void lapic_sync(struct lapic *lapic)
 int lapic_ack(struct lapic *lapic)
 {
     int vector = -1;
-    uint8_t fixed = deliverable(lapic);
+    uint8_t fixed = to_be_taken(lapic);
     if (extint_asserted(lapic)) {
         lapic->extint = false;
         if (lapic->wiring.extint_ack)
             vector = lapic->wiring.extint_ack(lapic->wiring.ctx);
     } else if (fixed) {
         lapic->acks++;
-        bit_clear(lapic->irr, fixed);
-        bit_set(lapic->isr, fixed);
+        lapic->changed = true;
+        bit_clear(lapic, LAPIC_IRR, fixed);
+        bit_set(lapic, LAPIC_ISR, fixed);
         vector = fixed;
     }
     lapic_sync(lapic);
     return vector;
 }
 
+/* A level-triggered interrupt's source may ask again. */
+static void tell_source(struct lapic *lapic, uint8_t vector)
+{
+    uint32_t *lint0 = lapic_lvt(lapic, LAPIC_LINT0);
+    if ((*lint0 & LAPIC_LVT_VECTOR) == vector)
+        *lint0 &= ~LAPIC_LVT_REMOTE_IRR;
+    if (!(*lapic_reg(lapic, LAPIC_SVR) & LAPIC_SVR_NO_EOI) && lapic->wiring.eoi)
+        lapic->wiring.eoi(lapic->wiring.ctx, vector);
+}
+
 void lapic_end_of_interrupt(struct lapic *lapic)
 {
-    uint8_t vector = highest(lapic->isr);
+    uint8_t vector = lapic_in_service(lapic);
     if (vector == 0)
         return;
     lapic->eois++;
-    bit_clear(lapic->isr, vector);
-    if (!bit_test(lapic->tmr, vector))
-        return;
-    if ((lapic->lvt[LAPIC_LINT0] & LAPIC_LVT_VECTOR) == vector)
-        lapic->lvt[LAPIC_LINT0] &= ~LAPIC_LVT_REMOTE_IRR;
-    if (!(lapic->svr & LAPIC_SVR_NO_EOI) && lapic->wiring.eoi)
-        lapic->wiring.eoi(lapic->wiring.ctx, vector);
+    lapic->changed = true;
+    bit_clear(lapic, LAPIC_ISR, vector);
+    if (bit_test(lapic, LAPIC_TMR, vector))
+        tell_source(lapic, vector);
+}
+
+void lapic_ended(struct lapic *lapic, uint8_t vector)
+{
+    lapic->eois++;
+    tell_source(lapic, vector);
+    lapic_sync(lapic);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -226,10 +312,11 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 /* SDM "Logical Destination Mode", "Logical Destination Mode in x2APIC Mode". */
 static bool in_logical_set(const struct lapic *lapic, uint32_t destination)
 {
+    uint32_t ldr = *lapic_reg(lapic, LAPIC_LDR);
     if (lapic_mode(lapic) == LAPIC_X2APIC)
-        return destination >> 16 == lapic->ldr >> 16 && (destination & lapic->ldr & 0xFFFF);
-    uint8_t ldr = (uint8_t)(lapic->ldr >> 24);
-    if ((lapic->dfr & LAPIC_DFR_MODEL) == LAPIC_DFR_MODEL)
+        return destination >> 16 == ldr >> 16 && (destination & ldr & 0xFFFF);
+    ldr >>= 24;
+    if ((*lapic_reg(lapic, LAPIC_DFR) & LAPIC_DFR_MODEL) == LAPIC_DFR_MODEL)
         return destination & ldr;
     return (destination >> 4 & 0xF) == ldr >> 4 && (destination & ldr & 0xF);
 }
@@ -263,7 +350,7 @@ void lapic_self(struct lapic *lapic, uint8_t vector)
 
 static uint32_t icr_destination(const struct lapic *lapic)
 {
-    uint32_t high = (uint32_t)(lapic->icr >> 32);
+    uint32_t high = *lapic_reg(lapic, LAPIC_ICR_HIGH);
     return lapic_mode(lapic) == LAPIC_X2APIC ? high : apic_destination((uint8_t)(high >> 24));
 }
 
@@ -271,13 +358,14 @@ static uint32_t icr_destination(const struct lapic *lapic)
  * in conjunction with the INIT level de-assert delivery mode". */
 void lapic_command(struct lapic *lapic)
 {
+    uint32_t icr = *lapic_reg(lapic, LAPIC_ICR);
     const struct apic_message message = {
         .destination = icr_destination(lapic),
-        .logical = lapic->icr & LAPIC_ICR_LOGICAL,
-        .delivery = (enum apic_delivery)LAPIC_ICR_DELIVERY(lapic->icr),
-        .vector = (uint8_t)lapic->icr,
+        .logical = icr & LAPIC_ICR_LOGICAL,
+        .delivery = (enum apic_delivery)LAPIC_ICR_DELIVERY(icr),
+        .vector = (uint8_t)icr,
     };
-    unsigned shorthand = LAPIC_ICR_SHORTHAND(lapic->icr);
+    unsigned shorthand = LAPIC_ICR_SHORTHAND(icr);
     bool vectored = message.delivery == APIC_FIXED || message.delivery == APIC_LOWEST_PRIORITY;
     if (shorthand == LAPIC_SHORTHAND_SELF || shorthand == LAPIC_SHORTHAND_ALL) {
         if (message.delivery == APIC_FIXED)
@@ -289,8 +377,8 @@ void lapic_command(struct lapic *lapic)
         lapic_error(lapic, LAPIC_ESR_SEND_VECTOR);
         return;
     }
-    bool deassert = message.delivery == APIC_INIT && lapic->icr & LAPIC_ICR_LEVEL &&
-                    !(lapic->icr & LAPIC_ICR_ASSERT);
+    bool deassert =
+        message.delivery == APIC_INIT && icr & LAPIC_ICR_LEVEL && !(icr & LAPIC_ICR_ASSERT);
     bool reserved = message.delivery == APIC_EXTINT; /* 111b, in the ICR */
     if (shorthand == LAPIC_SHORTHAND_NONE && !deassert && !reserved && is_for(lapic, &message))
         deliver(lapic, message.delivery, message.vector, false);

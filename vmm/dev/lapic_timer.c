@@ -5,7 +5,6 @@
  * and a reader gets what is left by a subtraction.
  */
 #include "dev/lapic.h"
-#include "dev/lapic_regs.h"
 #include "dev/ticks.h"
 
 enum timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
@@ -19,7 +18,7 @@ static enum timer_mode mode_of(uint32_t lvt)
 
 static enum timer_mode timer_mode(const struct lapic *lapic)
 {
-    return mode_of(lapic->lvt[LAPIC_TIMER]);
+    return mode_of(*lapic_lvt(lapic, LAPIC_TIMER));
 }
 
 static bool timer_counts(enum timer_mode mode)
@@ -28,15 +27,16 @@ static bool timer_counts(enum timer_mode mode)
 }
 
 /* SDM "Divide Configuration Register": 000b is 2, 110b is 128, 111b is 1. */
-static unsigned divide_shift(uint8_t divide)
+static unsigned divide_shift(const struct lapic *lapic)
 {
+    uint32_t divide = *lapic_reg(lapic, LAPIC_DIVIDE);
     return ((divide & 3u) + (divide >> 1 & 4u) + 1) & 7;
 }
 
 void lapic_timer_reset(struct lapic *lapic)
 {
-    lapic->initial_count = 0;
-    lapic->divide = 0;
+    *lapic_reg(lapic, LAPIC_INITIAL_COUNT) = 0;
+    *lapic_reg(lapic, LAPIC_DIVIDE) = 0;
     lapic->expiry = TIMER_STOPPED;
     lapic->tsc_deadline = 0;
     lapic->deadline_ns = VTIME_NEVER;
@@ -44,7 +44,7 @@ void lapic_timer_reset(struct lapic *lapic)
 
 uint32_t lapic_timer_count(const struct lapic *lapic)
 {
-    unsigned shift = divide_shift(lapic->divide);
+    unsigned shift = divide_shift(lapic);
     if (lapic->expiry == TIMER_STOPPED)
         return 0;
     return (uint32_t)((lapic->expiry - lapic->tick + (1u << shift) - 1) >> shift);
@@ -54,14 +54,14 @@ static void count_from(struct lapic *lapic, uint32_t count)
 {
     lapic->expiry = TIMER_STOPPED;
     if (count)
-        lapic->expiry = lapic->tick + ((uint64_t)count << divide_shift(lapic->divide));
+        lapic->expiry = lapic->tick + ((uint64_t)count << divide_shift(lapic));
 }
 
 void lapic_timer_start(struct lapic *lapic, uint32_t initial_count)
 {
     if (!timer_counts(timer_mode(lapic)))
         return;
-    lapic->initial_count = initial_count;
+    *lapic_reg(lapic, LAPIC_INITIAL_COUNT) = initial_count;
     count_from(lapic, initial_count);
 }
 
@@ -69,7 +69,7 @@ void lapic_timer_start(struct lapic *lapic, uint32_t initial_count)
 void lapic_timer_divide(struct lapic *lapic, uint8_t divide)
 {
     uint32_t left = lapic_timer_count(lapic);
-    lapic->divide = divide & LAPIC_DIVIDE_WRITABLE;
+    *lapic_reg(lapic, LAPIC_DIVIDE) = divide & LAPIC_DIVIDE_WRITABLE;
     count_from(lapic, left);
 }
 
@@ -79,9 +79,9 @@ void lapic_timer_mode_changed(struct lapic *lapic, uint32_t old_lvt)
 {
     enum timer_mode old = mode_of(old_lvt), new = timer_mode(lapic);
     if (old != new && !(timer_counts(old) && timer_counts(new))) {
-        uint8_t divide = lapic->divide;
+        uint32_t divide = *lapic_reg(lapic, LAPIC_DIVIDE);
         lapic_timer_reset(lapic);
-        lapic->divide = divide;
+        *lapic_reg(lapic, LAPIC_DIVIDE) = divide;
     }
 }
 
@@ -111,7 +111,7 @@ static void expire(struct lapic *lapic)
 /* Several periods may have passed: they are one request, as in the IRR. */
 static void count_expired(struct lapic *lapic)
 {
-    uint64_t period = (uint64_t)lapic->initial_count << divide_shift(lapic->divide);
+    uint64_t period = (uint64_t)*lapic_reg(lapic, LAPIC_INITIAL_COUNT) << divide_shift(lapic);
     uint64_t late = lapic->tick - lapic->expiry;
     if (timer_mode(lapic) == TIMER_PERIODIC && period)
         lapic->expiry = lapic->tick + period - late % period;
@@ -140,7 +140,7 @@ void lapic_timer_advance(struct lapic *lapic, vtime_t now)
  */
 vtime_t lapic_timer_deadline(const struct lapic *lapic)
 {
-    if (lapic->lvt[LAPIC_TIMER] & LAPIC_LVT_MASKED)
+    if (*lapic_lvt(lapic, LAPIC_TIMER) & LAPIC_LVT_MASKED)
         return VTIME_NEVER;
     if (timer_mode(lapic) == TIMER_TSC_DEADLINE)
         return lapic->deadline_ns;

@@ -17,7 +17,8 @@ enum seen {
     SEEN_TRACE = 256,
     SEEN_ESCAPE = 512,
     SEEN_GDB = 1024,
-    SEEN_DEBUG = 2048
+    SEEN_DEBUG = 2048,
+    SEEN_APICV = 4096
 };
 
 #define SCREEN_DEFAULT_WIDTH  1024
@@ -166,6 +167,15 @@ static bool take_trace(struct parse *p, const char *value)
     return FAIL(p, "trace \"%.40s\" is neither on nor off", value);
 }
 
+static bool take_apicv(struct parse *p, const char *value)
+{
+    static const char *const names[] = {"off", "tpr", "on"};
+
+    if (take_name(value, names, ARRAY_SIZE(names), &p->config->vm.apicv))
+        return true;
+    return FAIL(p, "apicv \"%.40s\" is none of on, tpr, off", value);
+}
+
 /* A key that terminals send for another one can't be told from it. */
 static bool take_escape(struct parse *p, const char *value)
 {
@@ -257,9 +267,11 @@ static bool take_vm_key(struct parse *p, const char *key, const char *value)
         return once(p, SEEN_MEMORY, key) && take_memory(p, value);
     if (str_eq(key, "disk"))
         return take_disk(p, value);
+    if (str_eq(key, "apicv"))
+        return once(p, SEEN_APICV, key) && take_apicv(p, value);
     return FAIL(p,
-                "[vm] has no key \"%.40s\": it knows kernel, initrd, cmdline, memory "
-                "and disk",
+                "[vm] has no key \"%.40s\": it knows kernel, initrd, cmdline, memory, disk and "
+                "apicv",
                 key);
 }
 
@@ -331,6 +343,7 @@ bool config_parse(const char *text, size_t size, struct config *config, struct i
 
     memset(config, 0, sizeof(*config));
     config->vm.memory_bytes = MIB(256);
+    config->vm.apicv = 2;
     config->log_level = LOG_INFO;
     config->escape = 1;
     if (!ini_parse(text, size, (struct ini_handler){.entry = take_entry, .ctx = &p}, error))

@@ -272,6 +272,8 @@ void pc_connect(struct pc *pc, struct vcpu *vcpu)
     vcpu->hooks = pc_hooks;
     vcpu->hooks.ctx = pc;
     vcpu->irq_high = lapic_irq_cause(&pc->lapic);
+    vcpu->apic_help = pc->config.apic_help;
+    vcpu->apic_page = pc->config.apic_page;
     vcpu->wall_epoch_s = pc->config.rtc_epoch_s;
 }
 

@@ -48,6 +48,8 @@ struct pc_config {
     /* Guest time: never runs backwards, goes on across pc_reset(). */
     vtime_t (*now)(void *ctx);
     void *now_ctx;
+    uint32_t *apic_page;            /* 4 KiB for the local APIC's registers */
+    enum vapic_help apic_help;      /* what the CPU does of it by itself */
     uint32_t apic_timer_hz;         /* what CPUID tells of it: cpuid_crystal_hz() */
     uint64_t physical_address_mask; /* guest physical address bits that exist */
 
@@ -176,5 +178,8 @@ bool pc_send_message(void *pc, const struct apic_message *message); /* for an ap
 void pc_set_intx(void *pc, unsigned link, bool high); /* likewise, an INTx link of PCI */
 bool pc_apic_read(void *pc, uint32_t msr, uint64_t *value);
 bool pc_apic_write(void *pc, uint32_t msr, uint64_t value);
+void pc_apic_state(void *pc, struct vapic *out);
+bool pc_apic_due(void *pc);
+void pc_apic_event(void *pc, enum vexit_kind kind, uint32_t detail);
 
 #endif

@@ -2,7 +2,6 @@
  * The machine's two APICs: what leads to them and what the CPU asks of its own one. The 8259As stay
  * beside them, behind LINT0; each of their inputs is an input of the I/O APIC too.
  */
-#include "dev/lapic_regs.h"
 #include "lib/assert.h"
 #include "pc/layout.h"
 #include "pc/pc.h"
@@ -49,6 +48,32 @@ static void set_intr(void *ctx, unsigned pin, bool high)
     (void)pin;
     if (pc->vcpu)
         pc->vcpu->irq_high = high;
+}
+
+/* The run loop tells the CPU before the next entry. */
+static void apic_changed(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    if (pc->vcpu)
+        pc->vcpu->apic_stale = true;
+}
+
+/* Of a CPU that holds it itself. */
+static uint8_t read_cr8(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pc->vcpu && pc->vcpu->backend ? (uint8_t)pc->vcpu->backend->reg_get(pc->vcpu, VREG_CR8)
+                                         : 0;
+}
+
+static void write_cr8(void *ctx, uint8_t cr8)
+{
+    struct pc *pc = ctx;
+
+    if (pc->vcpu && pc->vcpu->backend)
+        pc->vcpu->backend->reg_set(pc->vcpu, VREG_CR8, cr8);
 }
 
 static void raise_nmi(void *ctx)
@@ -194,17 +219,77 @@ bool pc_apic_write(void *ctx, uint32_t msr, uint64_t value)
     return done;
 }
 
+/* --- the CPU's help --------------------------------------------------------------------------- */
+
+static enum vapic_access access_of(const struct pc *pc)
+{
+    if (lapic_mode(&pc->lapic) == LAPIC_X2APIC)
+        return VAPIC_MSRS;
+    /* RAM that lies there answers first, as always. */
+    bool usual = pc->lapic_page == LAPIC_BASE_ADDRESS &&
+                 !gmem_is_ram(pc->config.gmem, LAPIC_BASE_ADDRESS, LAPIC_PAGE_SIZE);
+    return usual ? VAPIC_PAGE : VAPIC_NOWHERE;
+}
+
+void pc_apic_state(void *ctx, struct vapic *out)
+{
+    struct pc *pc = ctx;
+    const struct lapic *lapic = &pc->lapic;
+
+    *out = (struct vapic){
+        .delivery = lapic_delivers(lapic),
+        .access = access_of(pc),
+        .requested = lapic_requested(lapic),
+        .in_service = lapic_in_service(lapic),
+        .tpr = lapic_tpr(lapic),
+        .tpr_threshold = lapic_tpr_threshold(lapic),
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(out->level); i++)
+        out->level[i] = *lapic_reg(lapic, LAPIC_TMR + 16 * i);
+}
+
+bool pc_apic_due(void *ctx)
+{
+    const struct pc *pc = ctx;
+
+    return lapic_delivery_due(&pc->lapic);
+}
+
+void pc_apic_event(void *ctx, enum vexit_kind kind, uint32_t detail)
+{
+    struct pc *pc = ctx;
+
+    switch (kind) {
+    case VEXIT_APIC_EOI:
+        lapic_ended(&pc->lapic, (uint8_t)detail);
+        break;
+    case VEXIT_APIC_WRITE:
+        lapic_written(&pc->lapic, detail);
+        break;
+    default:
+        lapic_evaluate(&pc->lapic);
+        break;
+    }
+}
+
 /* --- construction ----------------------------------------------------------------------------- */
 
 void pc_apic_init(struct pc *pc)
 {
+    static const enum lapic_help help[] = {
+        [VAPIC_NONE] = LAPIC_ALONE,
+        [VAPIC_TPR] = LAPIC_SHARED_TPR,
+        [VAPIC_DELIVERY] = LAPIC_DELIVERED,
+    };
     const struct lapic_config config = {
+        .page = pc->config.apic_page,
+        .help = help[pc->config.apic_help],
         .id = PC_APIC_ID,
         .boot_processor = true,
         .timer_hz = pc->config.apic_timer_hz,
         .address_mask = pc->config.physical_address_mask,
     };
-    const struct lapic_wiring wiring = {
+    struct lapic_wiring wiring = {
         .intr = {set_intr, pc, 0},
         .nmi = {raise_nmi, pc},
         .init = {take_init, pc},
@@ -215,6 +300,11 @@ void pc_apic_init(struct pc *pc)
         .ctx = pc,
     };
 
+    if (config.help != LAPIC_ALONE) {
+        wiring.changed = (struct signal_line){apic_changed, pc};
+        wiring.cr8 = read_cr8;
+        wiring.set_cr8 = write_cr8;
+    }
     pc->lapic_page = NOWHERE;
     lapic_init(&pc->lapic, &config, &wiring);
     ioapic_init(&pc->ioapic, (struct apic_bus){pc_send_message, pc});

@@ -45,6 +45,7 @@ enum vreg {
     VREG_NMI_BLOCKED,
     VREG_PENDING_DB, /* write DR6 bits: a #DB that is due at the next entry (single step) */
     VREG_TSC_OFFSET,
+    VREG_CR8, /* where the CPU has it without an exit: vapic_help */
     VREG_COUNT
 };
 
@@ -87,6 +88,32 @@ struct mapping {
     uint64_t size_bytes;
     unsigned rights; /* MAP_*; 0 removes the mapping */
     enum map_type type;
+};
+
+/* What a CPU does of the guest's local APIC by itself. Each level has those before it. */
+enum vapic_help {
+    VAPIC_NONE,
+    VAPIC_TPR,      /* CR8 */
+    VAPIC_DELIVERY, /* it takes requests from IRR and ends them; EOI, TPR and self-IPIs don't exit
+                     */
+    VAPIC_HELP_COUNT
+};
+
+/* Where the guest finds the registers: in the usual page, in MSRs, or elsewhere than the CPU could
+ * help with. */
+enum vapic_access { VAPIC_NOWHERE, VAPIC_PAGE, VAPIC_MSRS };
+#define VAPIC_USUAL_PAGE 0xFEE00000u
+
+/* What the CPU is to know before the next entry about the registers in vcpu->apic_page. With
+ * `delivery` it changes ISR, IRR, PPR and TPR there; without, TPR alone. */
+struct vapic {
+    bool delivery;
+    enum vapic_access access;
+    uint8_t requested;  /* the highest vector in IRR that may be taken; 0: none */
+    uint8_t in_service; /* the highest in ISR */
+    uint8_t tpr;
+    uint8_t tpr_threshold; /* without delivery: an exit as soon as CR8 is lower */
+    uint32_t level[8];     /* TMR: vectors whose end is an exit */
 };
 
 /* Frames for page tables and control structures: injected, since virt knows no allocator. */
@@ -139,6 +166,11 @@ struct backend {
     void (*flush)(struct vcpu *vcpu); /* after rights were taken away or memory was moved */
     /* Prints the control structure for a report; `error` is vexit.entry_error or 0. */
     void (*dump)(struct vcpu *vcpu, uint64_t error);
+    /* What the CPU can do of the local APIC; behind probe(). The name is for the log. */
+    enum vapic_help (*apic_help)(void);
+    const char *apic_help_name[VAPIC_HELP_COUNT];
+    /* Before an entry, where vcpu->apic_help isn't VAPIC_NONE: see struct vapic. */
+    void (*apic)(struct vcpu *vcpu, const struct vapic *vapic);
     /* MSRs that the guest may touch without an exit: reads, or reads and writes. */
     void (*msr_open)(struct vcpu *vcpu, uint32_t msr, bool writes);
     /* What a debugger wants to see, from the next entry on (debug.h). False: controls->trap was

@@ -255,9 +255,10 @@ void debug_step_round(struct vcpu *vcpu)
         look_at(vcpu, exit);
     enum exit_action action = exit_decide(vcpu, exit);
     bool switched = exit->kind == VEXIT_TASK_SWITCH && action == EXIT_RETRY;
+    bool behind = exit->kind >= VEXIT_APIC_TPR && exit->kind <= VEXIT_APIC_WRITE;
     trace_step(vcpu);
     step->flag_set = step->gate_set = step->trapped = false;
-    bool done = step->done || action == EXIT_ADVANCE || switched;
+    bool done = step->done || action == EXIT_ADVANCE || switched || behind;
     if (!done || vcpu->stopped)
         return;
     bool asked = step->kind == VDEBUG_STEP_ASKED;

@@ -14,6 +14,7 @@ exit_handler cr_clts_exit, cr_lmsw_exit, cr_xsetbv_exit, cr_debug_exit;
 exit_handler pio_exit;         /* pio.c */
 exit_handler task_switch_exit; /* task.c */
 exit_handler event_exception;  /* event.c: an intercepted exception */
+exit_handler apic_event_exit;  /* apic.c: what a CPU that helps leaves to do */
 exit_handler debug_int_exit;   /* debug_point.c */
 exit_handler debug_step_exit;  /* debug_step.c */
 
@@ -45,6 +46,12 @@ bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 void pvclock_tsc_moved(struct vcpu *vcpu);
 void pvclock_reset(struct vcpu *vcpu);
+
+/* apic.c: tells a CPU that helps with the local APIC what has changed there; while `held_off`, that
+ * nothing is requested. */
+void apic_sync(struct vcpu *vcpu, bool held_off);
+/* Whether such a CPU is about to take an interrupt, which ends HLT. */
+bool apic_wakes(struct vcpu *vcpu);
 
 /* Queues the event whose delivery the exit broke off, so that it enters again. */
 void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted);

@@ -100,11 +100,15 @@ static void run_inject_irq(struct vcpu *vcpu)
 static void run_choose_event(struct vcpu *vcpu)
 {
     bool held_off = vcpu->debugging && debug_holds_events(vcpu);
+    if (vcpu->apic_stale || held_off != vcpu->apic_held_off)
+        apic_sync(vcpu, held_off);
     if (!held_off) {
         run_inject_nmi(vcpu);
         run_inject_irq(vcpu);
     }
-    if (vcpu->inject.type != VEVENT_NONE)
+    if (vcpu->apic_stale) /* an acknowledge has changed what is in service */
+        apic_sync(vcpu, held_off);
+    if (vcpu->inject.type != VEVENT_NONE || (vcpu->halted && !held_off && apic_wakes(vcpu)))
         vcpu->halted = false; /* every event ends HLT */
     run_want_window(vcpu, VWINDOW_NMI, !held_off && vcpu->nmi_pending);
     run_want_window(vcpu, VWINDOW_IRQ, !held_off && (vcpu->irq_high || vcpu->irq_held));

@@ -40,6 +40,8 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->xcr0 = X86_XCR0_X87;
     if (vcpu->facts->xcr0_allowed)
         vcpu->facts->xsetbv(vcpu->xcr0);
+    vcpu->apic_stale = vcpu->apic_help != VAPIC_NONE;
+    vcpu->apic_held_off = false;
     msr_reset(vcpu);
     msr_open_passthrough(vcpu);
     cpuid_build(vcpu);

@@ -8,6 +8,7 @@
 
 #include "lib/clock.h"
 #include "virt/account.h"
+#include "virt/backend.h"
 #include "virt/debug.h"
 #include "virt/timeline.h"
 #include "virt/trace.h"
@@ -83,6 +84,11 @@ struct vcpu_hooks {
     bool (*apic_write)(void *ctx, uint32_t msr, uint64_t value);
     uint8_t (*cr8_read)(void *ctx); /* the task priority, 0 to 15 */
     void (*cr8_write)(void *ctx, uint8_t value);
+    /* The local APIC for a CPU that helps; whether it is about to take a request by itself; and
+     * that it has left something to do: VEXIT_APIC_*. */
+    void (*apic_state)(void *ctx, struct vapic *out);
+    bool (*apic_due)(void *ctx);
+    void (*apic_event)(void *ctx, enum vexit_kind kind, uint32_t detail);
     void (*tsc_moved)(void *ctx); /* the guest's TSC was set */
     void (*advance)(void *ctx, vtime_t now);
     vtime_t (*next_deadline)(void *ctx); /* the nearest of all devices */
@@ -153,7 +159,8 @@ struct vcpu {
             bool halted;
             bool devices_touched;   /* deadlines and stop requests may have changed: the machine
                                        says so where it can happen, the run loop then asks */
-            bool irq_held;          /* held_vector was acknowledged, but an exception went first */
+            bool irq_held : 1;      /* held_vector was acknowledged, but an exception went first */
+            bool apic_stale : 1;    /* apic_state() has news for a CPU that helps */
             bool stopped;           /* stop != VM_RUNNING */
             uint8_t windows_wanted; /* bit n: what want_window() was last told of enum vwindow n */
             bool debugging;         /* a debugger's stop or step is due */
@@ -161,6 +168,9 @@ struct vcpu {
         uint64_t attention;
     };
     uint8_t held_vector;
+    bool apic_held_off; /* no request was shown to the CPU, because of a debugger's step */
+    enum vapic_help apic_help;
+    uint32_t *apic_page;    /* the local APIC's registers, for the CPU that helps */
     uint64_t deadline_ns;   /* what set_deadline() was last armed for; 0 forces a new arming */
     uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
     bool deadline_served;   /* one has just passed: the next is to leave the guest some time */

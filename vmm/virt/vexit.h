@@ -41,8 +41,12 @@ enum vexit_kind {
     VEXIT_PAUSE,
     VEXIT_INIT,
     VEXIT_SIPI,
-    VEXIT_INT,          /* INT n; QEMU's TCG reports INT3 and INTO so, too */
-    VEXIT_STEP,         /* vdebug_controls.trap */
+    VEXIT_INT,  /* INT n; QEMU's TCG reports INT3 and INTO so, too */
+    VEXIT_STEP, /* vdebug_controls.trap */
+    /* Where the CPU virtualizes the local APIC; RIP is behind the instruction already: */
+    VEXIT_APIC_TPR,     /* TPR fell below vapic.tpr_threshold */
+    VEXIT_APIC_EOI,     /* a vector of vapic.level was ended */
+    VEXIT_APIC_WRITE,   /* a register in its page was written */
     VEXIT_ENTRY_FAILED, /* the CPU refused the guest state: our bug; the backend's dump says why */
     VEXIT_UNKNOWN,
     VEXIT_KIND_COUNT
@@ -136,6 +140,7 @@ struct vexit {
             uint16_t selector; /* of the new TSS */
             uint8_t source;    /* enum vtask_source */
         } task_switch;
+        uint32_t apic; /* the vector, or the offset in the page */
         gva_t invlpg;
         uint64_t entry_error;
     };

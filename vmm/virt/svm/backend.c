@@ -126,6 +126,9 @@ const struct backend svm_backend = {
     .nested_walk = svm_nested_walk,
     .flush = svm_flush,
     .dump = svm_dump,
+    .apic_help = svm_apic_help,
+    .apic_help_name = {[VAPIC_TPR] = "V_TPR"},
+    .apic = svm_apic,
     .msr_open = svm_msr_open,
     .debug = svm_debug,
 };

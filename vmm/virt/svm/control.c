@@ -71,6 +71,30 @@ static void write_control(const struct svm_vcpu *state, struct vmcb_control *con
     control->asid = state->asid;
 }
 
+/* V_TPR comes with V_INTR_MASKING. AVIC isn't used:
+ * docs/adr/0012-the-cpus-help-for-the-local-apic.md. */
+enum vapic_help svm_apic_help(void)
+{
+    return VAPIC_TPR;
+}
+
+/* MOV CR8 works on V_TPR, which VMRUN loads and an exit saves. There is no threshold: while a
+ * request waits for a lower TPR, writes exit. So do they while TPR has more bits than V_TPR. The
+ * interrupt window ignores V_TPR (V_IGN_TPR), and interrupts of the host never look at it. */
+void svm_apic(struct vcpu *vcpu, const struct vapic *vapic)
+{
+    struct svm_vcpu *state = svm_state(vcpu);
+    struct vmcb_control *control = &state->vmcb->control;
+    uint32_t intercepts = control->intercept_cr & ~(INTERCEPT_CR_READ(8) | INTERCEPT_CR_WRITE(8));
+
+    if (vapic->tpr_threshold || vapic->tpr & 15)
+        intercepts |= INTERCEPT_CR_WRITE(8);
+    if (intercepts == control->intercept_cr)
+        return;
+    control->intercept_cr = intercepts;
+    svm_dirty(state, CLEAN_INTERCEPTS);
+}
+
 /* Two bits for each MSR, reads and writes; three ranges, 2 KiB of map each. APM "MSR Intercepts".
  */
 void svm_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)

@@ -75,6 +75,7 @@
 #define TLB_CONTROL_FLUSH_ASID 3u
 
 /* Virtual interrupts: offset 60h */
+#define V_TPR            0xFFull
 #define V_IRQ            BIT64(8)
 #define V_INTR_PRIO(p)   ((uint64_t)(p) << 16)
 #define V_IGN_TPR        BIT64(20)

@@ -75,6 +75,8 @@ uint64_t svm_reg_get(struct vcpu *vcpu, enum vreg reg)
         return save->gdtr.limit;
     case VREG_IDTR_LIMIT:
         return save->idtr.limit;
+    case VREG_CR8:
+        return state->vmcb->control.v_intr & V_TPR;
     case VREG_NMI_BLOCKED:
         return state->nmi_blocked;
     case VREG_PENDING_DB:
@@ -174,6 +176,10 @@ void svm_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
     case VREG_IDTR_LIMIT:
         save->idtr.limit = (uint32_t)value;
         svm_dirty(state, CLEAN_DT);
+        break;
+    case VREG_CR8:
+        state->vmcb->control.v_intr = (state->vmcb->control.v_intr & ~V_TPR) | (value & V_TPR);
+        svm_dirty(state, CLEAN_VINTR);
         break;
     case VREG_NMI_BLOCKED:
         svm_nmi_set_blocked(state, value);

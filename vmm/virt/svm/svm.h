@@ -104,6 +104,8 @@ bool svm_vcpu_init(struct vcpu *vcpu, struct frame_source *frames);
 void svm_vcpu_reset(struct vcpu *vcpu);
 void svm_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes);
 bool svm_debug(struct vcpu *vcpu, const struct vdebug_controls *controls);
+enum vapic_help svm_apic_help(void);
+void svm_apic(struct vcpu *vcpu, const struct vapic *vapic);
 
 /* --- state.c: guest registers ----------------------------------------------------------------- */
 

@@ -136,6 +136,12 @@ const struct backend vmx_backend = {
     .nested_walk = vmx_nested_walk,
     .flush = vmx_flush,
     .dump = vmx_dump,
+    .apic_help = vmx_apic_help,
+    .apic_help_name = {[VAPIC_TPR] = "TPR shadow",
+                       [VAPIC_DELIVERY] =
+                           "TPR shadow, virtual-interrupt delivery, APIC-access page, "
+                           "x2APIC mode with APIC-register virtualization"},
+    .apic = vmx_apic,
     .msr_open = vmx_msr_open,
     .debug = vmx_debug,
 };

@@ -60,6 +60,16 @@ static bool cpu_control_exists(bool true_ctls, uint32_t bit)
     return rdmsr(true_ctls ? cpu_word.true_msr : cpu_word.msr) >> 32 & bit;
 }
 
+/* Nothing of it is in the control words: apic.c switches it on and off by the APIC's mode. */
+static void look_for_apic_help(struct vmx_caps *caps, bool true_ctls)
+{
+    const uint32_t cpu2 =
+        CPU2_APIC_ACCESSES | CPU2_X2APIC | CPU2_APIC_REGISTERS | CPU2_INTERRUPT_DELIVERY;
+
+    caps->tpr_shadow = cpu_control_exists(true_ctls, CPU_TPR_SHADOW);
+    caps->interrupt_delivery = (rdmsr(cpu2_word.msr) >> 32 & cpu2) == cpu2;
+}
+
 static const char *settle_controls(struct vmx_caps *caps, bool true_ctls)
 {
     if (!settle(&pin_word, true_ctls, &caps->pin))
@@ -110,6 +120,7 @@ const char *vmx_caps_read(struct vmx_caps *caps)
     caps->timer_saved = caps->exit & EXI_SAVE_TIMER;
     caps->virtual_nmis = caps->pin & PIN_VIRTUAL_NMIS;
     caps->monitor_trap = cpu_control_exists(basic & VMX_BASIC_TRUE_CTLS, CPU_MONITOR_TRAP);
+    look_for_apic_help(caps, basic & VMX_BASIC_TRUE_CTLS);
     caps->wbinvd = caps->cpu2 & CPU2_WBINVD;
     caps->rdtscp = caps->cpu2 & CPU2_RDTSCP;
     caps->invpcid = caps->cpu2 & CPU2_INVPCID;

@@ -120,20 +120,29 @@ bool vmx_vcpu_init(struct vcpu *vcpu, struct frame_source *frames)
     ASSERT(loaded);
     write_controls(state);
     write_host_state(state);
-    return true;
+    return vmx_apic_init(vcpu, state, frames);
 }
 
-void vmx_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
+static void set_bit(uint8_t *byte, unsigned bit, bool value)
 {
-    uint8_t *half = vmx_state(vcpu)->msr_bitmap;
+    *byte = (uint8_t)((*byte & ~BIT(bit)) | (value ? BIT(bit) : 0));
+}
+
+void vmx_msr_intercept(struct vmx_vcpu *state, uint32_t msr, bool reads, bool writes)
+{
+    uint8_t *half = state->msr_bitmap;
     if (msr >= MSR_HIGH_BASE) {
         half += MSR_BITMAP_HIGH_HALF;
         msr -= MSR_HIGH_BASE;
     }
     ASSERT(msr < MSR_RANGE);
-    half[msr / 8] &= (uint8_t)~BIT(msr % 8);
-    if (writes)
-        half[MSR_BITMAP_WRITE_HALF + msr / 8] &= (uint8_t)~BIT(msr % 8);
+    set_bit(&half[msr / 8], msr % 8, reads);
+    set_bit(&half[MSR_BITMAP_WRITE_HALF + msr / 8], msr % 8, writes);
+}
+
+void vmx_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes)
+{
+    vmx_msr_intercept(vmx_state(vcpu), msr, false, !writes);
 }
 
 bool vmx_debug(struct vcpu *vcpu, const struct vdebug_controls *controls)
@@ -202,6 +211,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 
     state->wants_window[VWINDOW_IRQ] = state->wants_window[VWINDOW_NMI] = false;
     state->cpu_controls = vmx_caps.cpu;
+    vmx_apic_reset(vcpu);
     vmwrite(VMCS_CPU_CONTROLS, state->cpu_controls);
     vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
     state->deadline_tsc = UINT64_MAX;

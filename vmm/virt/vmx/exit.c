@@ -165,6 +165,31 @@ static void decode_ept_violation(struct vcpu *vcpu, struct vexit *exit)
         vmx_reg_set(vcpu, VREG_NMI_BLOCKED, 1);
 }
 
+/* SDM "Exit Qualification for APIC-Access VM Exits": an access that the CPU leaves to us, as any to
+ * device memory. The linear address isn't told. */
+static void decode_apic_access(struct vexit *exit)
+{
+    uint64_t qual = vmread(VMCS_EXIT_QUALIFICATION);
+    unsigned type = APIC_QUAL_TYPE(qual);
+    exit->kind = VEXIT_NPF;
+    exit->insn_len = 0;
+    exit->raw_qualification = qual;
+    exit->npf = (struct vexit_npf){
+        .gpa = VAPIC_USUAL_PAGE | (qual & APIC_QUAL_OFFSET),
+        .write = type == APIC_ACCESS_WRITE,
+        .fetch = type == APIC_ACCESS_FETCH,
+        .in_page_walk = type == APIC_ACCESS_WALK,
+    };
+    decode_interrupted(exit);
+}
+
+/* What the CPU virtualized up to here; RIP is behind the instruction. */
+static void decode_apic_event(struct vexit *exit, enum vexit_kind kind)
+{
+    exit->kind = kind;
+    exit->apic = vmread(VMCS_EXIT_QUALIFICATION) & APIC_QUAL_OFFSET;
+}
+
 /* SDM "Exit Qualification for Control-Register Accesses". */
 static void decode_cr(struct vexit *exit)
 {
@@ -253,6 +278,7 @@ static const uint8_t plain_kind[] = {
     [EXIT_REASON_MONITOR_TRAP] = VEXIT_STEP + 1,
     [EXIT_REASON_MONITOR] = VEXIT_UNDEFINED_INSN + 1,
     [EXIT_REASON_PAUSE] = VEXIT_PAUSE + 1,
+    [EXIT_REASON_TPR_BELOW_THRESHOLD] = VEXIT_APIC_TPR + 1,
     [EXIT_REASON_INVEPT] = VEXIT_VIRT_INSN + 1,
     [EXIT_REASON_PREEMPTION_TIMER] = VEXIT_DEADLINE + 1,
     [EXIT_REASON_INVVPID] = VEXIT_VIRT_INSN + 1,
@@ -268,6 +294,15 @@ static void decode_rest(struct vcpu *vcpu, struct vexit *exit, uint32_t reason)
         break;
     case EXIT_REASON_EPT_VIOLATION:
         decode_ept_violation(vcpu, exit);
+        break;
+    case EXIT_REASON_APIC_ACCESS:
+        decode_apic_access(exit);
+        break;
+    case EXIT_REASON_VIRTUALIZED_EOI:
+        decode_apic_event(exit, VEXIT_APIC_EOI);
+        break;
+    case EXIT_REASON_APIC_WRITE:
+        decode_apic_event(exit, VEXIT_APIC_WRITE);
         break;
     case EXIT_REASON_CR_ACCESS:
         decode_cr(exit);

@@ -61,6 +61,7 @@
 #define CPU_CR3_STORE        BIT(16)
 #define CPU_CR8_LOAD         BIT(19)
 #define CPU_CR8_STORE        BIT(20)
+#define CPU_TPR_SHADOW       BIT(21)
 #define CPU_NMI_WINDOW       BIT(22)
 #define CPU_MOV_DR           BIT(23)
 #define CPU_UNCONDITIONAL_IO BIT(24)
@@ -71,11 +72,15 @@
 #define CPU_SECONDARY        BIT(31)
 
 /* Secondary processor-based VM-execution controls */
+#define CPU2_APIC_ACCESSES      BIT(0)
 #define CPU2_EPT                BIT(1)
 #define CPU2_RDTSCP             BIT(3)
+#define CPU2_X2APIC             BIT(4)
 #define CPU2_VPID               BIT(5)
 #define CPU2_WBINVD             BIT(6)
 #define CPU2_UNRESTRICTED_GUEST BIT(7)
+#define CPU2_APIC_REGISTERS     BIT(8)
+#define CPU2_INTERRUPT_DELIVERY BIT(9)
 #define CPU2_INVPCID            BIT(12)
 #define CPU2_XSAVES             BIT(20)
 
@@ -93,8 +98,9 @@
 #define ENT_LOAD_EFER  BIT(15)
 
 /* 16-bit control and guest-state fields */
-#define VMCS_VPID              0x0000u
-#define VMCS_GUEST_ES_SELECTOR 0x0800u /* ES CS SS DS FS GS LDTR TR, two apart */
+#define VMCS_VPID                   0x0000u
+#define VMCS_GUEST_ES_SELECTOR      0x0800u /* ES CS SS DS FS GS LDTR TR, two apart */
+#define VMCS_GUEST_INTERRUPT_STATUS 0x0810u /* RVI 7-0, SVI 15-8 */
 
 /* 16-bit host-state fields */
 #define VMCS_HOST_ES_SELECTOR 0x0C00u
@@ -108,7 +114,10 @@
 /* 64-bit control fields */
 #define VMCS_MSR_BITMAP         0x2004u
 #define VMCS_TSC_OFFSET         0x2010u
+#define VMCS_VIRTUAL_APIC_PAGE  0x2012u
+#define VMCS_APIC_ACCESS_PAGE   0x2014u
 #define VMCS_EPT_POINTER        0x201Au
+#define VMCS_EOI_EXIT_BITMAP0   0x201Cu /* four, two apart */
 #define VMCS_XSS_EXITING_BITMAP 0x202Cu
 
 /* 64-bit read-only, guest-state and host-state fields */
@@ -136,6 +145,7 @@
 #define VMCS_ENTRY_INTERRUPTION_INFO  0x4016u
 #define VMCS_ENTRY_EXCEPTION_ERROR    0x4018u
 #define VMCS_ENTRY_INSTRUCTION_LENGTH 0x401Au
+#define VMCS_TPR_THRESHOLD            0x401Cu
 #define VMCS_CPU2_CONTROLS            0x401Eu
 
 /* 32-bit read-only fields */
@@ -236,6 +246,17 @@ enum intr_type {
 #define IO_QUAL_STRING BIT(4)
 #define IO_QUAL_REP    BIT(5)
 
+/* Exit qualification of an APIC access */
+#define APIC_QUAL_OFFSET     0xFFFu
+#define APIC_QUAL_TYPE(qual) ((qual) >> 12 & 15)
+
+enum apic_access_type {
+    APIC_ACCESS_READ = 0,
+    APIC_ACCESS_WRITE = 1,
+    APIC_ACCESS_FETCH = 2,
+    APIC_ACCESS_WALK = 15 /* by guest physical address: the guest's page tables lie there */
+};
+
 /* SDM "VMX Basic Exit Reasons" */
 enum vmx_exit_reason {
     EXIT_REASON_EXCEPTION_NMI = 0,
@@ -268,6 +289,9 @@ enum vmx_exit_reason {
     EXIT_REASON_MONITOR = 39,
     EXIT_REASON_PAUSE = 40,
     EXIT_REASON_ENTRY_MACHINE_CHECK = 41,
+    EXIT_REASON_TPR_BELOW_THRESHOLD = 43,
+    EXIT_REASON_APIC_ACCESS = 44,
+    EXIT_REASON_VIRTUALIZED_EOI = 45,
     EXIT_REASON_EPT_VIOLATION = 48,
     EXIT_REASON_EPT_MISCONFIG = 49,
     EXIT_REASON_INVEPT = 50,
@@ -276,6 +300,7 @@ enum vmx_exit_reason {
     EXIT_REASON_INVVPID = 53,
     EXIT_REASON_WBINVD = 54,
     EXIT_REASON_XSETBV = 55,
+    EXIT_REASON_APIC_WRITE = 56,
     EXIT_REASON_VMFUNC = 59,
     EXIT_REASON_ENCLS = 60
 };

@@ -42,6 +42,8 @@ uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg)
         return vmread(VMCS_GUEST_RSP);
     case VREG_CR2:
         return read_cr2();
+    case VREG_CR8:
+        return vmx_apic_cr8(vcpu);
     case VREG_NMI_BLOCKED:
         return (state->interruptibility & INTERRUPTIBILITY_NMI) != 0;
     case VREG_PENDING_DB:
@@ -149,6 +151,9 @@ void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value)
         vmwrite(VMCS_GUEST_EFER, value);
         update_long_mode(vcpu);
         vmx_flush_linear(vcpu);
+        break;
+    case VREG_CR8:
+        vmx_apic_set_cr8(vcpu, value);
         break;
     case VREG_NMI_BLOCKED:
         set_nmi_blocked(vmx_state(vcpu), value);

@@ -12,7 +12,7 @@ struct vmx_caps {
     uint32_t revision_id;
     bool ins_outs_info;
     bool preemption_timer, timer_saved, virtual_nmis, vpid, wbinvd, rdtscp, invpcid, xsaves,
-        host_pat, monitor_trap;
+        host_pat, monitor_trap, tpr_shadow, interrupt_delivery;
     unsigned preemption_shift; /* the timer counts TSC ticks >> shift */
     uint64_t ept_cap;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -48,6 +48,12 @@ struct vmx_vcpu {
     uint32_t cpu_controls, entry_controls;
     bool wants_window[2]; /* by enum vwindow */
     uint64_t cr0_mask, cr4_mask;
+    /* The local APIC: what the VMCS and the EPT hold. See apic.c. */
+    hpa_t apic_access_page;
+    uint64_t eoi_exits[4];
+    enum vapic_access apic_access;
+    bool apic_delivery, apic_mapped;
+    uint8_t apic_threshold;
     void (*enter)(void); /* vmx_launch or vmx_resume */
 };
 
@@ -100,6 +106,7 @@ static inline struct vcpu *vmx_enter(struct vcpu *vcpu, int *failure)
 bool vmx_vcpu_init(struct vcpu *vcpu, struct frame_source *frames);
 void vmx_vcpu_reset(struct vcpu *vcpu);
 void vmx_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes);
+void vmx_msr_intercept(struct vmx_vcpu *state, uint32_t msr, bool reads, bool writes);
 bool vmx_debug(struct vcpu *vcpu, const struct vdebug_controls *controls);
 
 /* --- state.c: guest registers -------------------------------------------------------------------
@@ -109,6 +116,16 @@ uint64_t vmx_reg_get(struct vcpu *vcpu, enum vreg reg);
 void vmx_reg_set(struct vcpu *vcpu, enum vreg reg, uint64_t value);
 void vmx_seg_get(struct vcpu *vcpu, enum vseg_name name, struct vseg *seg);
 void vmx_seg_set(struct vcpu *vcpu, enum vseg_name name, const struct vseg *seg);
+
+/* --- apic.c -------------------------------------------------------------------------------------
+ */
+
+enum vapic_help vmx_apic_help(void);
+bool vmx_apic_init(struct vcpu *vcpu, struct vmx_vcpu *state, const struct frame_source *frames);
+void vmx_apic_reset(struct vcpu *vcpu);
+void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic);
+uint64_t vmx_apic_cr8(const struct vcpu *vcpu);
+void vmx_apic_set_cr8(struct vcpu *vcpu, uint64_t cr8);
 
 /* --- exit.c -------------------------------------------------------------------------------------
  */

@@ -1,0 +1,144 @@
+/*
+ * The guest's local APIC as far as VT-x does it. SDM "APIC Virtualization and Virtual Interrupts".
+ *
+ * The virtual-APIC page is the very page that the device has its registers in. With the TPR shadow
+ * MOV CR8 works on it, and an exit comes when TPR falls below the threshold. With virtual-interrupt
+ * delivery the CPU also takes what IRR requests and ends what ISR holds; RVI and SVI are then the
+ * only state beside the page, and both can be had from it, so that an exit has nothing to save.
+ *
+ * APIC-register virtualization is used in x2APIC mode only, for reads. In xAPIC mode it would put
+ * raw values into the page before the device could check them.
+ */
+#include "virt/vmx/vmx.h"
+
+#include "lib/bits.h"
+
+#define X2APIC_FIRST    0x800u
+#define X2APIC_TPR      0x808u
+#define X2APIC_EOI      0x80Bu
+#define X2APIC_SELF_IPI 0x83Fu
+
+#define PAGE_TPR 0x80u
+
+#define CR8_EXITS (CPU_CR8_LOAD | CPU_CR8_STORE)
+
+enum vapic_help vmx_apic_help(void)
+{
+    if (!vmx_caps.tpr_shadow)
+        return VAPIC_NONE;
+    return vmx_caps.interrupt_delivery ? VAPIC_DELIVERY : VAPIC_TPR;
+}
+
+bool vmx_apic_init(struct vcpu *vcpu, struct vmx_vcpu *state, const struct frame_source *frames)
+{
+    if (vcpu->apic_help == VAPIC_NONE)
+        return true;
+    vmwrite(VMCS_VIRTUAL_APIC_PAGE, (hpa_t)vcpu->apic_page);
+    if (vcpu->apic_help != VAPIC_DELIVERY)
+        return true;
+    state->apic_access_page = frames->alloc(frames->ctx, 1); /* nobody ever reads or writes it */
+    vmwrite(VMCS_APIC_ACCESS_PAGE, state->apic_access_page);
+    return state->apic_access_page != 0;
+}
+
+uint64_t vmx_apic_cr8(const struct vcpu *vcpu)
+{
+    return vcpu->apic_page[PAGE_TPR / 4] >> 4 & 15;
+}
+
+void vmx_apic_set_cr8(struct vcpu *vcpu, uint64_t cr8)
+{
+    uint32_t *tpr = &vcpu->apic_page[PAGE_TPR / 4];
+    if (*tpr >> 4 != cr8)
+        *tpr = (uint32_t)cr8 << 4;
+}
+
+/* Registers that hold what a read is to give: not EOI, DFR, ICR (whose halves lie apart), SELF IPI,
+ * the current count, nor what isn't there. */
+static bool readable(uint32_t msr)
+{
+    static const uint64_t some = BIT64(0x02) | BIT64(0x03) | BIT64(0x08) | BIT64(0x0A) |
+                                 BIT64(0x0D) | BIT64(0x0F) | BIT64(0x38) | BIT64(0x3E);
+    uint32_t n = msr - X2APIC_FIRST;
+    return (n >= 0x10 && n <= 0x28) || (n >= 0x32 && n <= 0x37) || (some >> n & 1);
+}
+
+static void open_msrs(struct vmx_vcpu *state, bool open)
+{
+    for (uint32_t msr = X2APIC_FIRST; msr <= X2APIC_SELF_IPI; msr++) {
+        bool writes = msr == X2APIC_TPR || msr == X2APIC_EOI || msr == X2APIC_SELF_IPI;
+        vmx_msr_intercept(state, msr, !(open && readable(msr)), !(open && writes));
+    }
+}
+
+static void map_page(struct vcpu *vcpu, bool mapped)
+{
+    const struct mapping page = {
+        .gpa = VAPIC_USUAL_PAGE,
+        .hpa = vmx_state(vcpu)->apic_access_page,
+        .size_bytes = PAGE_SIZE,
+        .rights = mapped ? MAP_READ | MAP_WRITE : 0,
+        .type = MAP_WB,
+    };
+    vmx_map(vcpu, &page); /* without frames for its tables the accesses exit as elsewhere */
+    vmx_flush(vcpu);
+}
+
+static void switch_delivery(struct vcpu *vcpu, bool delivery, enum vapic_access access)
+{
+    struct vmx_vcpu *state = vmx_state(vcpu);
+    bool page = delivery && access == VAPIC_PAGE, msrs = delivery && access == VAPIC_MSRS;
+    uint32_t cpu2 = vmx_caps.cpu2;
+
+    if (page != state->apic_mapped)
+        map_page(vcpu, page);
+    state->apic_mapped = page;
+    open_msrs(state, msrs);
+    if (delivery)
+        cpu2 |= CPU2_INTERRUPT_DELIVERY;
+    if (page)
+        cpu2 |= CPU2_APIC_ACCESSES;
+    if (msrs)
+        cpu2 |= CPU2_X2APIC | CPU2_APIC_REGISTERS;
+    vmwrite(VMCS_CPU2_CONTROLS, cpu2);
+    vmwrite(VMCS_TPR_THRESHOLD, 0);
+    state->apic_delivery = delivery;
+    state->apic_access = access;
+    state->apic_threshold = 0;
+}
+
+static void write_eoi_exits(struct vmx_vcpu *state, const uint32_t level[8])
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(state->eoi_exits); i++) {
+        uint64_t exits = (uint64_t)level[2 * i + 1] << 32 | level[2 * i];
+        if (exits != state->eoi_exits[i])
+            vmwrite(VMCS_EOI_EXIT_BITMAP0 + 2 * i, exits);
+        state->eoi_exits[i] = exits;
+    }
+}
+
+void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic)
+{
+    struct vmx_vcpu *state = vmx_state(vcpu);
+
+    if (vapic->delivery != state->apic_delivery || vapic->access != state->apic_access)
+        switch_delivery(vcpu, vapic->delivery, vapic->access);
+    if (vapic->delivery) {
+        write_eoi_exits(state, vapic->level);
+        vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint32_t)vapic->in_service << 8 | vapic->requested);
+    } else if (vapic->tpr_threshold != state->apic_threshold) {
+        state->apic_threshold = vapic->tpr_threshold;
+        vmwrite(VMCS_TPR_THRESHOLD, vapic->tpr_threshold);
+    }
+}
+
+/* No help but CR8, until the run loop knows the mode. */
+void vmx_apic_reset(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *state = vmx_state(vcpu);
+
+    if (vcpu->apic_help == VAPIC_NONE)
+        return;
+    state->cpu_controls = (state->cpu_controls & ~CR8_EXITS) | CPU_TPR_SHADOW;
+    switch_delivery(vcpu, false, VAPIC_NOWHERE);
+}
