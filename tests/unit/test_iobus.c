@@ -190,6 +190,35 @@ static void removed_ranges_are_gone(void **state)
     assert_true(iobus_add(&bus, 0x1f, 4, &plain_ops, &b, 0));
 }
 
+/* The bus remembers the last hole: its ends, and that a new range may lie in it. */
+static void a_hole_ends_where_ranges_begin(void **state)
+{
+    (void)state;
+    assert_true(iobus_add(&bus, 0x10, 4, &plain_ops, &a, 0));
+    assert_true(iobus_add(&bus, 0x20, 4, &plain_ops, &b, 0));
+    assert_int_equal(iobus_read(&bus, 0x18, 1), 0xff);
+    assert_int_equal(iobus_read(&bus, 0x1f, 1), 0xff);
+    assert_int_equal(iobus_read(&bus, 0x14, 1), 0xff);
+    assert_int_equal(iobus_read(&bus, 0x20, 1), 0x88);
+    assert_int_equal(iobus_read(&bus, 0x18, 1), 0xff);
+    assert_int_equal(iobus_read(&bus, 0x13, 1), 0x88);
+    assert_int_equal(iobus_read(&bus, 0xf, 1), 0xff);
+    assert_int_equal(iobus_read(&bus, 0, 1), 0xff);
+    assert_int_equal(iobus_read(&bus, 0x24, 1), 0xff);
+    assert_int_equal(iobus_read(&bus, 0xffff, 1), 0xff);
+    assert_int_equal(a.reads, 1);
+    assert_int_equal(b.reads, 1);
+    assert_int_equal(bus.unclaimed_reads, 8);
+    assert_int_equal(bus.last_unclaimed, 0xffff);
+    assert_true(iobus_add(&bus, 0x100, 4, &plain_ops, &b, 0));
+    assert_int_equal(iobus_read(&bus, 0x10, 1), 0x88);
+    assert_int_equal(iobus_read(&bus, 0x100, 1), 0x88);
+    assert_int_equal(iobus_read(&bus, 0x80, 1), 0xff);
+    iobus_remove(&bus, 0x20);
+    assert_int_equal(iobus_read(&bus, 0x20, 1), 0xff);
+    assert_int_equal(b.reads, 2);
+}
+
 static void a_device_may_remove_its_own_range(void **state)
 {
     (void)state;
@@ -304,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup(the_top_of_the_address_space_works, setup),
         cmocka_unit_test_setup(a_full_table_refuses, setup),
         cmocka_unit_test_setup(removed_ranges_are_gone, setup),
+        cmocka_unit_test_setup(a_hole_ends_where_ranges_begin, setup),
         cmocka_unit_test_setup(a_device_may_remove_its_own_range, setup),
         cmocka_unit_test_setup(only_clocked_devices_cost_a_clock_read, setup),
         cmocka_unit_test_setup(accesses_are_counted_by_address_the_busiest_first, setup),

@@ -1,19 +1,26 @@
 /*
- * The bus: a sorted table of ranges, searched by halving, with a memory of the last hit, because
- * accesses come in runs to one device.
+ * The bus: a sorted table of ranges, searched by halving, with a memory of the last hit and of the
+ * last hole, because accesses come in runs.
  *
  * A device may add and remove ranges of the very bus that calls it (a PCI BAR moves): nothing of
  * the table is used after a device's handler was called.
  */
 #include "dev/iobus.h"
-#include "lib/bits.h"
 
 /* Set-up and reports, in a file that is compiled for speed: small instead of fast. */
 #define RARE __attribute__((cold))
 
+RARE static void iobus_forget(struct iobus *bus, struct iobus_range *last_hit)
+{
+    bus->last_hit = last_hit;
+    bus->hole_first = UINT64_MAX;
+    bus->hole_last = 0;
+}
+
 RARE void iobus_init(struct iobus *bus, vtime_t (*now)(void *ctx), void *now_ctx)
 {
-    *bus = (struct iobus){.now = now, .now_ctx = now_ctx, .last_hit = bus->range};
+    *bus = (struct iobus){.now = now, .now_ctx = now_ctx};
+    iobus_forget(bus, bus->range);
 }
 
 /* The index of the first range that ends behind the address; range_count where there is none. */
@@ -29,12 +36,6 @@ static unsigned iobus_search(const struct iobus *bus, uint64_t address)
             high = middle;
     }
     return low;
-}
-
-/* An address below the base gives an offset beyond every range that begins there. */
-static bool iobus_holds(const struct iobus_range *range, uint64_t address, unsigned size)
-{
-    return range_fits(address - range->base, size, range->size_bytes);
 }
 
 /* So that the counters of a range reach to its end. */
@@ -64,7 +65,7 @@ RARE bool iobus_add(struct iobus *bus, uint64_t base, uint64_t size_bytes,
                                           .dev_offset = dev_offset,
                                           .counter_shift = iobus_counter_shift(size_bytes)};
     bus->range_count++;
-    bus->last_hit = &bus->range[at];
+    iobus_forget(bus, &bus->range[at]);
     return true;
 }
 
@@ -77,74 +78,70 @@ RARE void iobus_remove(struct iobus *bus, uint64_t base)
     for (unsigned i = at; i < bus->range_count; i++)
         bus->range[i] = bus->range[i + 1];
     bus->range[bus->range_count] = (struct iobus_range){.size_bytes = 0};
-    bus->last_hit = bus->range;
+    iobus_forget(bus, bus->range);
 }
 
-/* Not the range of the last hit: the one that holds the whole access, else NULL. */
-static __attribute__((noinline)) struct iobus_range *iobus_switch(struct iobus *bus,
-                                                                  uint64_t address, unsigned size)
+/* Between the range in front of this one and this one. */
+static void iobus_note_hole(struct iobus *bus, unsigned at)
+{
+    bus->hole_first = at == 0 ? 0 : bus->range[at - 1].base + bus->range[at - 1].size_bytes;
+    bus->hole_last = at == bus->range_count ? UINT64_MAX : bus->range[at].base - 1;
+}
+
+/* Accesses to a hole come in runs, too: Linux writes to port 80h behind each of the 8259As'. */
+static struct iobus_range *iobus_seek(struct iobus *bus, uint64_t address, unsigned size)
 {
     unsigned at = iobus_search(bus, address);
-    if (at == bus->range_count || !iobus_holds(&bus->range[at], address, size)) {
-        bus->last_unclaimed = address;
+    if (at == bus->range_count || bus->range[at].base > address) {
+        iobus_note_hole(bus, at);
         return NULL;
     }
+    if (!iobus_holds(&bus->range[at], address, size))
+        return NULL;
     bus->last_hit = &bus->range[at];
     return bus->last_hit;
 }
 
-static inline struct iobus_range *iobus_find(struct iobus *bus, uint64_t address, unsigned size)
+/* The range that holds the whole access, its device brought up to date where that has a clock; NULL
+ * where there is none. */
+static struct iobus_range *iobus_approach(struct iobus *bus, uint64_t address, unsigned size)
 {
-    if (iobus_holds(bus->last_hit, address, size))
-        return bus->last_hit;
-    return iobus_switch(bus, address, size);
+    struct iobus_range *range = bus->last_hit;
+    if (!iobus_holds(range, address, size)) {
+        bool in_hole = address >= bus->hole_first && address <= bus->hole_last;
+        range = in_hole ? NULL : iobus_seek(bus, address, size);
+    }
+    if (!range) {
+        bus->last_unclaimed = address;
+    } else if (range->ops->advance) {
+        bus->clock_touched = true;
+        if (bus->now)
+            range->ops->advance(range->dev, bus->now(bus->now_ctx));
+    }
+    return range;
 }
 
-static __attribute__((noinline)) void iobus_advance(struct iobus *bus,
-                                                    const struct iobus_range *range)
+uint64_t iobus_read_long(struct iobus *bus, uint64_t address, unsigned size)
 {
-    bus->clock_touched = true;
-    if (bus->now)
-        range->ops->advance(range->dev, bus->now(bus->now_ctx));
-}
-
-/* What comes before each access: it is counted, and the device's clock brought up to date. Gives
- * the offset for the device. */
-static inline uint32_t iobus_approach(struct iobus *bus, struct iobus_range *range,
-                                      uint64_t address)
-{
-    uint32_t offset = (uint32_t)(address - range->base);
-    range->count[offset >> range->counter_shift]++;
-    if (range->ops->advance)
-        iobus_advance(bus, range);
-    return offset + range->dev_offset;
-}
-
-uint64_t iobus_read(struct iobus *bus, uint64_t address, unsigned size)
-{
-    struct iobus_range *range = iobus_find(bus, address, size);
+    struct iobus_range *range = iobus_approach(bus, address, size);
+    uint64_t value = 0;
     if (!range) {
         bus->unclaimed_reads++;
         return size_mask(size);
     }
-    uint32_t offset = iobus_approach(bus, range, address);
-    uint64_t value = 0;
-    if (range->ops->read(range->dev, offset, size, &value) != IO_OK) {
-        bus->bad_accesses++;
-        return size_mask(size);
-    }
-    return value & size_mask(size);
+    if (range->ops->read(range->dev, iobus_count(range, address), size, &value) == IO_OK)
+        return value & size_mask(size);
+    bus->bad_accesses++;
+    return size_mask(size);
 }
 
-void iobus_write(struct iobus *bus, uint64_t address, unsigned size, uint64_t value)
+void iobus_write_long(struct iobus *bus, uint64_t address, unsigned size, uint64_t value)
 {
-    struct iobus_range *range = iobus_find(bus, address, size);
-    if (!range) {
+    struct iobus_range *range = iobus_approach(bus, address, size);
+    if (!range)
         bus->unclaimed_writes++;
-        return;
-    }
-    uint32_t offset = iobus_approach(bus, range, address);
-    if (range->ops->write(range->dev, offset, size, value & size_mask(size)) != IO_OK)
+    else if (range->ops->write(range->dev, iobus_count(range, address), size,
+                               value & size_mask(size)) != IO_OK)
         bus->bad_accesses++;
 }
 

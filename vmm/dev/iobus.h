@@ -6,6 +6,7 @@
 #define DEV_IOBUS_H
 
 #include "dev/dev.h"
+#include "lib/bits.h"
 
 #define IOBUS_MAX_RANGES 48
 #define IOBUS_COUNTERS   8 /* of one range */
@@ -26,6 +27,7 @@ struct iobus {
     unsigned range_count;
     struct iobus_range range[IOBUS_MAX_RANGES]; /* sorted by base */
     struct iobus_range *last_hit;               /* the range that answered last; never NULL */
+    uint64_t hole_first, hole_last; /* an access outside of all ranges lay between two of them */
     bool clock_touched; /* a device with a clock was accessed; whoever looks clears it */
     uint64_t unclaimed_reads, unclaimed_writes, bad_accesses;
     uint64_t last_unclaimed; /* address of the newest unclaimed access, for the log */
@@ -39,10 +41,55 @@ bool iobus_add(struct iobus *bus, uint64_t base, uint64_t size_bytes, const stru
 /* Removes the range that begins at base: a PCI BAR that was switched off or moved. */
 void iobus_remove(struct iobus *bus, uint64_t base);
 
-/* size: 1, 2, 4 (MMIO: 8). An access that no range holds whole is unclaimed: a read gives all ones
- * of that size, a write is dropped. */
-uint64_t iobus_read(struct iobus *bus, uint64_t address, unsigned size);
-void iobus_write(struct iobus *bus, uint64_t address, unsigned size, uint64_t value);
+/* --- an access -------------------------------------------------------------------------------- */
+
+/* An address below the base gives an offset beyond every range that begins there. */
+static inline bool iobus_holds(const struct iobus_range *range, uint64_t address, unsigned size)
+{
+    uint64_t offset = address - range->base;
+    return offset < range->size_bytes && (size == 1 || size <= range->size_bytes - offset);
+}
+
+/* The offset for the device of an access, which is counted. */
+static inline uint32_t iobus_count(struct iobus_range *range, uint64_t address)
+{
+    uint32_t offset = (uint32_t)(address - range->base);
+    range->count[offset >> range->counter_shift]++;
+    return offset + range->dev_offset;
+}
+
+/* What isn't the short way below: another range than the last, none, or a device with a clock. */
+uint64_t iobus_read_long(struct iobus *bus, uint64_t address, unsigned size);
+void iobus_write_long(struct iobus *bus, uint64_t address, unsigned size, uint64_t value);
+
+/*
+ * size: 1, 2, 4 (MMIO: 8). An access that no range holds whole is unclaimed: a read gives all ones
+ * of that size, a write is dropped. The short way is here, so that a port's exit has a call less.
+ */
+static inline uint64_t iobus_read(struct iobus *bus, uint64_t address, unsigned size)
+{
+    struct iobus_range *range = bus->last_hit;
+    uint64_t value = 0;
+    if (!iobus_holds(range, address, size) || range->ops->advance)
+        return iobus_read_long(bus, address, size);
+    if (range->ops->read(range->dev, iobus_count(range, address), size, &value) == IO_OK)
+        return value & size_mask(size);
+    bus->bad_accesses++;
+    return size_mask(size);
+}
+
+static inline void iobus_write(struct iobus *bus, uint64_t address, unsigned size, uint64_t value)
+{
+    struct iobus_range *range = bus->last_hit;
+    if (!iobus_holds(range, address, size) || range->ops->advance)
+        iobus_write_long(bus, address, size, value);
+    else if (range->ops->write(range->dev, iobus_count(range, address), size,
+                               value & size_mask(size)) != IO_OK)
+        bus->bad_accesses++;
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
 /* Whether any range covers the address. */
 bool iobus_claims(const struct iobus *bus, uint64_t address);
 

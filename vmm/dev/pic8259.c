@@ -8,20 +8,19 @@
 
 /* --- priority --------------------------------------------------------------------------------- */
 
-static uint8_t chip_irr(const struct pic_chip *chip)
+static inline uint8_t chip_irr(const struct pic_chip *chip)
 {
     return (chip->edges & ~chip->elcr) | (chip->lines & chip->elcr);
 }
 
-/* The input that INT asks for, PIC_NO_PIN when none. `nested`: an input whose requests count even
- * while it is in service (the cascade in special fully nested mode), as a bit. */
-static unsigned chip_request(const struct pic_chip *chip, uint8_t irr, uint8_t nested)
+/* The wanted input of highest priority, PIC_NO_PIN where one in service holds it up. `nested`: an
+ * input whose requests count even while it is in service (the cascade in special fully nested
+ * mode), as a bit. */
+static __attribute__((noinline)) unsigned chip_choose(const struct pic_chip *chip, uint8_t wanted,
+                                                      uint8_t nested)
 {
-    uint8_t wanted = irr & ~chip->imr;
     /* In special mask mode a masked input doesn't hold up others while in service. */
     uint8_t in_service = chip->special_mask ? chip->isr & ~chip->imr : chip->isr;
-    if (chip->expects != PIC_EXPECTS_OCW || wanted == 0)
-        return PIC_NO_PIN;
     for (unsigned i = 1; i <= 8; i++) {
         unsigned pin = (chip->lowest + i) & 7;
         if (in_service & BIT(pin))
@@ -32,18 +31,27 @@ static unsigned chip_request(const struct pic_chip *chip, uint8_t irr, uint8_t n
     return PIC_NO_PIN;
 }
 
-static unsigned slave_request(const struct pic8259 *pic)
+/* The input that INT asks for, PIC_NO_PIN when none. */
+static inline unsigned chip_request(const struct pic_chip *chip, uint8_t irr, uint8_t nested)
+{
+    uint8_t wanted = irr & ~chip->imr;
+    if (wanted == 0 || chip->expects != PIC_EXPECTS_OCW)
+        return PIC_NO_PIN;
+    return chip_choose(chip, wanted, nested);
+}
+
+static inline unsigned slave_request(const struct pic8259 *pic)
 {
     return chip_request(&pic->slave, chip_irr(&pic->slave), 0);
 }
 
-static uint8_t master_irr(const struct pic8259 *pic)
+static inline uint8_t master_irr(const struct pic8259 *pic)
 {
     uint8_t cascade = slave_request(pic) != PIC_NO_PIN ? BIT(PIC_CASCADE_PIN) : 0;
     return chip_irr(&pic->master) | cascade;
 }
 
-static unsigned master_request(const struct pic8259 *pic)
+static inline unsigned master_request(const struct pic8259 *pic)
 {
     uint8_t nested = pic->master.icw4 & PIC_ICW4_SFNM ? BIT(PIC_CASCADE_PIN) : 0;
     return chip_request(&pic->master, master_irr(pic), nested);
@@ -54,9 +62,13 @@ bool pic8259_irq_cause(const struct pic8259 *pic)
     return master_request(pic) != PIC_NO_PIN;
 }
 
-static void pic_sync_irq(struct pic8259 *pic)
+static inline void pic_sync_irq(struct pic8259 *pic)
 {
-    irq_set(&pic->intr, pic8259_irq_cause(pic));
+    bool high = master_request(pic) != PIC_NO_PIN;
+    if (high == pic->intr_high)
+        return;
+    pic->intr_high = high;
+    irq_set(&pic->intr, high);
 }
 
 void pic8259_set_irq(void *dev, unsigned pin, bool high)
@@ -234,11 +246,20 @@ static uint8_t chip_poll(struct pic_chip *chip, unsigned request)
 
 /* --- ports ------------------------------------------------------------------------------------ */
 
+static uint8_t pic_poll(struct pic8259 *pic, bool slave)
+{
+    unsigned request = slave ? slave_request(pic) : master_request(pic);
+    uint8_t answer = chip_poll(slave ? &pic->slave : &pic->master, request);
+    pic_sync_irq(pic);
+    return answer;
+}
+
+/* No other read than a poll changes anything. */
 static uint8_t pic_read_chip(struct pic8259 *pic, bool slave, bool data)
 {
-    struct pic_chip *chip = slave ? &pic->slave : &pic->master;
-    if (chip->poll)
-        return chip_poll(chip, slave ? slave_request(pic) : master_request(pic));
+    const struct pic_chip *chip = slave ? &pic->slave : &pic->master;
+    if (__builtin_expect(chip->poll, 0))
+        return pic_poll(pic, slave);
     if (data)
         return chip->imr;
     if (chip->read_isr)
@@ -257,7 +278,6 @@ static enum io_result pic8259_read(void *dev, uint32_t offset, unsigned size, ui
         *value = offset == PIC_SLAVE_ELCR ? pic->slave.elcr : pic->master.elcr;
     else
         *value = pic_read_chip(pic, offset >= PIC_SLAVE_COMMAND, offset & 1);
-    pic_sync_irq(pic);
     return IO_OK;
 }
 

@@ -49,6 +49,7 @@ struct pic_chip {
 struct pic8259 {
     /* Connections. */
     struct irq_line intr; /* the master's INT, to the CPU */
+    bool intr_high;       /* what it shows: its sink is called for changes alone */
 
     /* Counters. */
     uint64_t acks;

@@ -24,7 +24,7 @@ static uint8_t uart_line_errors(const struct uart16550 *uart)
     return uart_top_error(uart) | (uart->overrun ? UART_LSR_OE : 0);
 }
 
-uint8_t uart16550_irq_cause(const struct uart16550 *uart)
+static inline uint8_t uart_irq_cause(const struct uart16550 *uart)
 {
     static const uint8_t trigger_bytes[4] = {1, 4, 8, 14};
     uint8_t ier = uart->ier;
@@ -42,16 +42,34 @@ uint8_t uart16550_irq_cause(const struct uart16550 *uart)
     return UART_IIR_NONE;
 }
 
-bool uart16550_irq_level(const struct uart16550 *uart)
+uint8_t uart16550_irq_cause(const struct uart16550 *uart)
+{
+    return uart_irq_cause(uart);
+}
+
+static inline bool uart_irq_level(const struct uart16550 *uart)
 {
     /* Loopback forces the OUT2 pin inactive, and with it the PC's gate shuts. */
     return (uart->mcr & (UART_MCR_OUT2 | UART_MCR_LOOP)) == UART_MCR_OUT2 &&
-           uart16550_irq_cause(uart) != UART_IIR_NONE;
+           uart_irq_cause(uart) != UART_IIR_NONE;
 }
 
-static void uart_sync_irq(struct uart16550 *uart)
+bool uart16550_irq_level(const struct uart16550 *uart)
 {
-    irq_set(&uart->irq, uart16550_irq_level(uart));
+    return uart_irq_level(uart);
+}
+
+static __attribute__((noinline)) void uart_pin_changes(struct uart16550 *uart, bool high)
+{
+    uart->irq_high = high;
+    irq_set(&uart->irq, high);
+}
+
+static inline void uart_sync_irq(struct uart16550 *uart)
+{
+    bool high = uart_irq_level(uart);
+    if (__builtin_expect(high != uart->irq_high, 0))
+        uart_pin_changes(uart, high);
 }
 
 /* --- receiver ------------------------------------------------------------------------------- */
@@ -73,7 +91,7 @@ static void uart_rx_push(struct uart16550 *uart, uint8_t byte, uint8_t error)
 }
 
 /* Raises rx_room once for each time that bytes were refused and would fit now. */
-static void uart_offer_room(struct uart16550 *uart)
+static inline void uart_offer_room(struct uart16550 *uart)
 {
     if (!uart->rx_refused || uart16550_rx_space(uart) == 0)
         return;
@@ -221,7 +239,7 @@ static uint8_t uart_read_msr(struct uart16550 *uart)
     return msr;
 }
 
-static uint8_t uart_read_register(struct uart16550 *uart, uint32_t offset)
+static __attribute__((noinline)) uint8_t uart_read_register(struct uart16550 *uart, uint32_t offset)
 {
     bool dlab = uart->lcr & UART_LCR_DLAB;
     switch (offset) {
@@ -251,6 +269,11 @@ static enum io_result uart16550_read(void *dev, uint32_t offset, unsigned size, 
         return IO_NO_REGISTER;
     if (size != 1)
         return IO_BAD_SIZE;
+    /* What drivers read before each byte that they send. Nothing changes, nor does the pin. */
+    if (offset == UART_LSR && !uart->rx_count && !uart->overrun) {
+        *value = UART_LSR_THRE | UART_LSR_TEMT;
+        return IO_OK;
+    }
     *value = uart_read_register(uart, offset);
     uart_offer_room(uart);
     uart_sync_irq(uart);
@@ -312,6 +335,7 @@ static void uart16550_reset(void *dev)
         .irq = uart->irq,
         .tx = uart->tx,
         .rx_room = uart->rx_room,
+        .irq_high = uart->irq_high,
         .tx_bytes = uart->tx_bytes,
         .rx_bytes = uart->rx_bytes,
         .dll = UART_RESET_DIVISOR,

@@ -29,6 +29,8 @@ struct uart16550 {
     struct byte_sink tx;
     struct signal_line rx_room; /* raised when bytes that uart16550_rx() refused would fit again */
 
+    bool irq_high; /* what the pin shows: its sink is called for changes alone */
+
     /* Counters. */
     uint64_t tx_bytes;
     uint64_t rx_bytes;

@@ -10,29 +10,8 @@
 /* Below lie the 8-bit devices of the ISA bus: its bridge splits wider accesses. */
 #define ISA_PORTS_END 0x500u
 
-static bool isa_splits(uint16_t port, unsigned size)
-{
-    return size > 1 && port < ISA_PORTS_END;
-}
-
-static __attribute__((noinline)) uint32_t isa_read(struct pc *pc, uint16_t port, unsigned size)
-{
-    uint32_t value = 0;
-
-    for (unsigned i = 0; i < size; i++)
-        value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
-    return value;
-}
-
-static __attribute__((noinline)) void isa_write(struct pc *pc, uint16_t port, unsigned size,
-                                                uint32_t value)
-{
-    for (unsigned i = 0; i < size; i++)
-        iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
-}
-
 /* Devices that refused bytes from outside are served outside of their own handlers. */
-static void finish_access(struct pc *pc, struct iobus *bus)
+static __attribute__((noinline)) void finish_long(struct pc *pc, struct iobus *bus)
 {
     if (bus->clock_touched) {
         bus->clock_touched = false;
@@ -46,11 +25,40 @@ static void finish_access(struct pc *pc, struct iobus *bus)
         pc->config.host_events(pc->config.host_ctx);
 }
 
+static inline void finish_access(struct pc *pc, struct iobus *bus)
+{
+    if (__builtin_expect(bus->clock_touched || pc->room, 0))
+        finish_long(pc, bus);
+}
+
+/* What is wider than a byte: for an ISA device it is several bytes. */
+static __attribute__((noinline)) uint32_t wide_read(struct pc *pc, uint16_t port, unsigned size)
+{
+    uint32_t value = 0;
+
+    if (port >= ISA_PORTS_END)
+        return (uint32_t)iobus_read(&pc->pio, port, size);
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
+    return value;
+}
+
+static __attribute__((noinline)) void wide_write(struct pc *pc, uint16_t port, unsigned size,
+                                                 uint32_t value)
+{
+    if (port >= ISA_PORTS_END) {
+        iobus_write(&pc->pio, port, size, value);
+        return;
+    }
+    for (unsigned i = 0; i < size; i++)
+        iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
+}
+
 static uint32_t pio_read(void *ctx, uint16_t port, unsigned size)
 {
     struct pc *pc = ctx;
-    uint32_t value = isa_splits(port, size) ? isa_read(pc, port, size)
-                                            : (uint32_t)iobus_read(&pc->pio, port, size);
+    uint32_t value =
+        size == 1 ? (uint32_t)iobus_read(&pc->pio, port, 1) : wide_read(pc, port, size);
 
     finish_access(pc, &pc->pio);
     return value;
@@ -60,10 +68,10 @@ static void pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
     struct pc *pc = ctx;
 
-    if (isa_splits(port, size))
-        isa_write(pc, port, size, value);
+    if (size == 1)
+        iobus_write(&pc->pio, port, 1, value);
     else
-        iobus_write(&pc->pio, port, size, value);
+        wide_write(pc, port, size, value);
     finish_access(pc, &pc->pio);
 }
 

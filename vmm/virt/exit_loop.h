@@ -12,10 +12,9 @@
 
 /* As large as struct account_slot: one number finds a kind in both tables. */
 struct exit_kind {
-    exit_handler *handler;
+    _Alignas(32) exit_handler *handler;
     const char *name;
     bool needs_insn; /* the handler needs the instruction's operands, or RIP its length */
-    uint64_t unused;
 };
 
 _Static_assert(sizeof(struct exit_kind) == sizeof(struct account_slot), "one index for both");

@@ -24,7 +24,9 @@ static void merge_accumulator(struct vcpu *vcpu, unsigned size, uint32_t value)
         *rax = (*rax & ~size_mask(size)) | (value & size_mask(size));
 }
 
-static enum exit_action single(struct vcpu *vcpu, const struct vexit_pio *pio)
+/* Not inline, like all that isn't a byte: a byte's exit is not to pay for it. */
+static __attribute__((noinline)) enum exit_action wide(struct vcpu *vcpu,
+                                                       const struct vexit_pio *pio)
 {
     if (pio->in) {
         uint32_t value = vcpu->hooks.pio_read(vcpu->hooks.ctx, pio->port, pio->size);
@@ -207,7 +209,6 @@ static enum exit_action string_begin(struct string_io *io)
     return EXIT_ADVANCE;
 }
 
-/* Not inline: a single access is not to save and restore what only a string needs. */
 static __attribute__((noinline)) enum exit_action string(struct vcpu *vcpu,
                                                          const struct vexit_pio *pio)
 {
@@ -241,5 +242,14 @@ enum exit_action pio_exit(struct vcpu *vcpu, struct vexit *exit)
     const struct vexit_pio *pio = &exit->pio;
     exit_detail(exit, pio->port);
     account_detail(&vcpu->account, VEXIT_PIO, pio->port);
-    return pio->string ? string(vcpu, pio) : single(vcpu, pio);
+    if (pio->form == VEXIT_PIO_IN_BYTE) {
+        uint8_t *al = (uint8_t *)&vcpu->gpr[VGPR_RAX];
+        *al = (uint8_t)vcpu->hooks.pio_read(vcpu->hooks.ctx, pio->port, 1);
+        return EXIT_ADVANCE;
+    }
+    if (pio->form == VEXIT_PIO_OUT_BYTE) {
+        vcpu->hooks.pio_write(vcpu->hooks.ctx, pio->port, 1, (uint8_t)vcpu->gpr[VGPR_RAX]);
+        return EXIT_ADVANCE;
+    }
+    return pio->string ? string(vcpu, pio) : wide(vcpu, pio);
 }

@@ -54,18 +54,27 @@ enum vexit_kind {
 
 /* String I/O: the guest address is linear, before paging. */
 struct vexit_pio {
+    union {
+        struct {
+            uint8_t size; /* 1, 2, 4 */
+            bool in, string, rep;
+        };
+        uint32_t form; /* these four bytes as a word: a decoder stores them at once */
+    };
     uint16_t port;
-    uint8_t size; /* 1, 2, 4 */
-    bool in;
-    bool string;
-    bool rep;
-    uint8_t address_size; /* string: 2, 4, 8 bytes */
-    gva_t linear;         /* string: ES:rDI or segment:rSI of the first item */
+    /* The rest is set for strings alone. */
+    uint8_t address_size; /* 2, 4, 8 bytes */
     bool linear_valid;
+    gva_t linear; /* ES:rDI or segment:rSI of the first item */
     /* Where linear isn't valid: OUTS' segment, an enum vseg_name, or VEXIT_SEGMENT_UNKNOWN when it
      * must be had from the instruction's prefixes. INS has no choice. */
     uint8_t segment;
 };
+
+/* Of `form`. */
+#define VEXIT_PIO_FLAGS    0x01010100u /* the bits of in, string and rep */
+#define VEXIT_PIO_IN_BYTE  0x00000101u
+#define VEXIT_PIO_OUT_BYTE 0x00000001u
 
 #define VEXIT_SEGMENT_UNKNOWN 0xFFu
 

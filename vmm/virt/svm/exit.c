@@ -217,21 +217,19 @@ static void decode_dr(struct vexit *exit, const struct vmcb *vmcb, uint64_t code
         exit->insn_len = 0;
 }
 
-/* APM "IOIO Intercept Information". */
-static void decode_io(struct vexit *exit, const struct vmcb *vmcb, uint64_t rip)
+/* APM "IOIO Intercept Information". The product carries bits 0, 2 and 3 (in, string, rep) to bits
+ * 8, 16 and 24. */
+static inline void decode_io(struct vexit *exit, const struct vmcb *vmcb, uint64_t rip)
 {
-    uint64_t info = vmcb->control.exit_info_1;
+    uint32_t info = (uint32_t)vmcb->control.exit_info_1;
+    uint32_t spread =
+        (info & (IOIO_IN | IOIO_STRING | IOIO_REP)) * (BIT(8 - 0) | BIT(16 - 2) | BIT(24 - 3));
     exit->kind = VEXIT_PIO;
-    exit->raw_qualification = info;
     exit->insn_len = (vmcb->control.exit_info_2 - rip) & 15;
-    exit->pio = (struct vexit_pio){
-        .port = (uint16_t)(info >> IOIO_PORT_SHIFT),
-        .size = info >> IOIO_SIZE_SHIFT & 7,
-        .in = info & IOIO_IN,
-        .string = info & IOIO_STRING,
-        .rep = info & IOIO_REP,
-    };
-    if (exit->pio.string) {
+    exit->pio.form = (spread & VEXIT_PIO_FLAGS) + (info >> IOIO_SIZE_SHIFT & 7);
+    exit->pio.port = (uint16_t)(info >> IOIO_PORT_SHIFT);
+    if (__builtin_expect(info & IOIO_STRING, 0)) {
+        exit->pio.linear_valid = false;
         exit->pio.address_size = (uint8_t)((info >> IOIO_ADDRESS_SHIFT & 7) << 1);
         exit->pio.segment =
             svm_caps.decode_assists ? info >> IOIO_SEGMENT_SHIFT & 7 : VEXIT_SEGMENT_UNKNOWN;

@@ -153,9 +153,9 @@ enum svm_exit_code {
 #define EXIT_INVALID UINT32_MAX
 
 /* EXITINFO1 of an IOIO exit, "IOIO Intercept Information" */
-#define IOIO_IN            BIT64(0)
-#define IOIO_STRING        BIT64(2)
-#define IOIO_REP           BIT64(3)
+#define IOIO_IN            BIT(0)
+#define IOIO_STRING        BIT(2)
+#define IOIO_REP           BIT(3)
 #define IOIO_SIZE_SHIFT    4 /* one bit each for 8, 16, 32 bits */
 #define IOIO_ADDRESS_SHIFT 7 /* one bit each for 16, 32, 64 bits */
 #define IOIO_SEGMENT_SHIFT 10

@@ -16,7 +16,8 @@
  * VMM's own that it misses are bounded by a new reckoning after so many exits, and after every exit
  * that may have taken long. Nor does a short exit's handler touch RSP.
  */
-#define TRUST 16
+#define TRUST     16
+#define TRUST_OUT 3 /* what an OUT takes of it besides: behind a port there may be a screen */
 
 /* --- entry ------------------------------------------------------------------------------------ */
 
@@ -214,25 +215,30 @@ static void decode_dr(struct vexit *exit)
     exit->dr.gpr = qual >> 8 & 15;
 }
 
-/* SDM "Exit Qualification for I/O Instructions". */
-static void decode_io(struct vexit *exit)
+static __attribute__((noinline)) void decode_string(struct vmx_vcpu *state, struct vexit *exit)
 {
-    uint64_t qual = vmread(VMCS_EXIT_QUALIFICATION);
-    exit->raw_qualification = qual;
+    state->trust = 0;
+    exit->pio.linear = vmread(VMCS_GUEST_LINEAR);
+    exit->pio.linear_valid = vmx_caps.ins_outs_info;
+    exit->pio.address_size = 0;
+    if (vmx_caps.ins_outs_info)
+        exit->pio.address_size = (uint8_t)(2u << (vmread(VMCS_INSTRUCTION_INFO) >> 7 & 7));
+}
+
+/* SDM "Exit Qualification for I/O Instructions". The product carries bits 3, 4 and 5 (in, string,
+ * rep) to bits 8, 16 and 24. */
+static inline void decode_io(struct vmx_vcpu *state, struct vexit *exit)
+{
+    uint32_t qual = (uint32_t)vmread(VMCS_EXIT_QUALIFICATION);
+    uint32_t spread = (qual & (IO_QUAL_IN | IO_QUAL_STRING | IO_QUAL_REP)) *
+                      (BIT(8 - 3) | BIT(16 - 4) | BIT(24 - 5));
     exit->kind = VEXIT_PIO;
-    exit->pio = (struct vexit_pio){
-        .port = (uint16_t)(qual >> 16),
-        .size = (uint8_t)((qual & 7) + 1),
-        .in = qual & BIT64(3),
-        .string = qual & BIT64(4),
-        .rep = qual & BIT64(5),
-    };
-    if (exit->pio.string) {
-        exit->pio.linear = vmread(VMCS_GUEST_LINEAR);
-        exit->pio.linear_valid = vmx_caps.ins_outs_info;
-        if (vmx_caps.ins_outs_info)
-            exit->pio.address_size = (uint8_t)(2u << (vmread(VMCS_INSTRUCTION_INFO) >> 7 & 7));
-    }
+    exit->pio.form = (spread & VEXIT_PIO_FLAGS) + (qual & IO_QUAL_SIZE) + 1;
+    exit->pio.port = (uint16_t)(qual >> 16);
+    if (qual & IO_QUAL_STRING)
+        decode_string(state, exit);
+    else if (!(qual & IO_QUAL_IN))
+        state->trust -= TRUST_OUT;
 }
 
 static void decode_task_switch(struct vexit *exit)
@@ -348,13 +354,14 @@ static inline void decode(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexi
         exit->kind = quick_kind[reason] - 1u;
         return;
     }
+    if (reason == EXIT_REASON_IO) {
+        state->enter = vmx_resume;
+        decode_io(state, exit);
+        return;
+    }
     state->trust = 0;
     if (!(reason & EXIT_REASON_ENTRY_FAILED)) /* the launch state changes by success alone */
         state->enter = vmx_resume;
-    if (reason == EXIT_REASON_IO) {
-        decode_io(exit);
-        return;
-    }
     read_rsp(vcpu, state);
     if (reason & EXIT_REASON_ENTRY_FAILED)
         decode_entry_failure(exit);

@@ -243,6 +243,12 @@ enum intr_type {
 #define EPT_QUAL_TRANSLATED   BIT64(8) /* clear: the access was to a paging structure */
 #define EPT_QUAL_NMI_UNBLOCK  BIT64(12)
 
+/* Exit qualification of an I/O instruction, "Exit Qualification for I/O Instructions" */
+#define IO_QUAL_SIZE   7u /* less 1 */
+#define IO_QUAL_IN     BIT(3)
+#define IO_QUAL_STRING BIT(4)
+#define IO_QUAL_REP    BIT(5)
+
 /* Exit qualification of an APIC access */
 #define APIC_QUAL_OFFSET     0xFFFu
 #define APIC_QUAL_TYPE(qual) ((qual) >> 12 & 15)
