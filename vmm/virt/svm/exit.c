@@ -354,8 +354,10 @@ void svm_run(struct vcpu *vcpu, struct vexit *exit)
 {
     struct svm_vcpu *state = svm_state(vcpu);
     struct vmcb *vmcb = state->vmcb;
+    bool shadow = vcpu->int_shadow;
 
     write_hot_state(vcpu, state);
+    uint64_t rip = vcpu->rip;
     if (!state->guest_live)
         unpark(state);
     svm_enter(vcpu, (hpa_t)vmcb);
@@ -363,6 +365,8 @@ void svm_run(struct vcpu *vcpu, struct vexit *exit)
     decode(vcpu, exit, vmcb);
     if (state->nmi_blocked || state->stepping)
         svm_nmi_after_exit(vcpu, exit);
+    if (shadow && vcpu->rip == rip)
+        svm_shadow_after_exit(vcpu, exit);
     if (ends_turn(exit->kind))
         svm_park(vcpu);
 }
