@@ -1,5 +1,5 @@
 ; An interrupt whose stack lies where no memory is: what the CPU pushes goes nowhere. Nobody can go on
-; from there, and pxHV says so; tests/boot/test_bad_input.py reads it.
+; from there, and pxHV says so; tests/boot/test_storms.py reads it.
 %define NAME "stack_nowhere"
 %include "bzimage.inc"
 

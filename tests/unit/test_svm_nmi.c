@@ -12,12 +12,13 @@ static struct vcpu *const cpu = &rig.vcpu;
 /* The next exit: its code, and where the guest is then. */
 static struct {
     uint64_t code, rip, rflags, dr6;
+    bool forgets_shadow;
 } at;
 
 static void goes_on(struct vmcb *vmcb)
 {
     vmcb->control.exit_code = at.code;
-    if (at.rip != vmcb->save.rip)
+    if (at.rip != vmcb->save.rip || at.forgets_shadow)
         vmcb->control.interrupt_shadow = 0;
     vmcb->save.rip = at.rip;
     vmcb->save.rflags = at.rflags;
@@ -28,6 +29,7 @@ static void guest(void)
 {
     rig_guest(NP | CLEAN, 16);
     rig.guest = goes_on;
+    at.forgets_shadow = false;
     at.code = 0x72;
     at.rip = cpu->rip = 0x1000;
     at.rflags = cpu->rflags = 2;
@@ -258,6 +260,81 @@ static void an_event_that_enters_is_not_stepped(void **state)
     assert_int_equal(rig.timer_interrupts, 1);
 }
 
+/* --- a CPU whose VMRUN forgets the shadow ----------------------------------------------------- */
+
+#define IF    0x200u
+#define VIRQ  0x100u
+
+/* Between STI and HLT, where a host's interrupt has brought one for the guest. */
+static void guest_behind_sti(void)
+{
+    guest();
+    cpu->rflags = at.rflags = IF | 2;
+    cpu->int_shadow = 1;
+    at.forgets_shadow = true;
+    assert_false(svm_backend.can_take(cpu, VWINDOW_IRQ));
+    svm_backend.want_window(cpu, VWINDOW_IRQ, true);
+}
+
+static void a_forgotten_shadow_is_stepped_through(void **state)
+{
+    (void)state;
+    guest_behind_sti();
+    assert_int_equal(exit_at(0x64, 0x1000)->control.v_intr & VIRQ, VIRQ);
+    assert_int_equal(cpu->int_shadow, 1); /* no instruction has run */
+    assert_false(svm_backend.can_take(cpu, VWINDOW_IRQ));
+    const struct vmcb *vmcb = exit_at(0x60, 0x1000);
+    assert_int_equal(vmcb->save.rflags, TF | IF | 2);
+    assert_int_equal(vmcb->control.v_intr & VIRQ, 0);
+    assert_int_equal(vmcb->control.clean & 8, 0);
+    assert_int_equal(cpu->int_shadow, 1);
+    assert_int_equal(cpu->rflags, IF | 2);
+    at.rflags |= TF;
+    at.dr6 = 0xFFFF4FF0;
+    exit_at(0x41, 0x1001);
+    assert_int_equal(rig.exit.kind, VEXIT_NMI_WINDOW);
+    assert_int_equal(cpu->rflags, IF | 2);
+    assert_int_equal(cpu->int_shadow, 0);
+    assert_true(svm_backend.can_take(cpu, VWINDOW_IRQ));
+    at.rflags = IF | 2;
+    assert_int_equal(exit_at(0x64, 0x1001)->control.v_intr & VIRQ, VIRQ);
+}
+
+static void an_exit_of_the_shadowed_instruction_ends_the_shadow(void **state)
+{
+    (void)state;
+    guest_behind_sti();
+    exit_at(0x64, 0x1000);
+    exit_at(0x78, 0x1000); /* HLT */
+    assert_int_equal(rig.exit.kind, VEXIT_HLT);
+    assert_int_equal(cpu->int_shadow, 0);
+}
+
+static void a_step_through_a_shadow_leaves_nmis_blocked(void **state)
+{
+    (void)state;
+    guest_behind_sti();
+    svm_backend.reg_set(cpu, VREG_NMI_BLOCKED, 1);
+    exit_at(0x64, 0x1000);
+    at.rflags |= TF;
+    at.dr6 = 0xFFFF4FF0;
+    exit_at(0x41, 0x1001);
+    assert_int_equal(svm_backend.reg_get(cpu, VREG_NMI_BLOCKED), 1);
+}
+
+/* Real CPUs: STI, and a jump to itself behind it. */
+static void a_jump_to_itself_in_a_shadow_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    guest_behind_sti();
+    exit_at(0x64, 0x1000);
+    at.rflags |= TF;
+    at.dr6 = 0xFFFF4FF0;
+    exit_at(0x41, 0x1000);
+    assert_int_equal(rig.exit.kind, VEXIT_NMI_WINDOW);
+    assert_true(svm_backend.can_take(cpu, VWINDOW_IRQ));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +351,10 @@ int main(void)
         cmocka_unit_test(a_guest_that_steps_itself_gets_its_trap),
         cmocka_unit_test(a_breakpoint_at_the_same_time_is_the_guests),
         cmocka_unit_test(an_event_that_enters_is_not_stepped),
+        cmocka_unit_test(a_forgotten_shadow_is_stepped_through),
+        cmocka_unit_test(an_exit_of_the_shadowed_instruction_ends_the_shadow),
+        cmocka_unit_test(a_step_through_a_shadow_leaves_nmis_blocked),
+        cmocka_unit_test(a_jump_to_itself_in_a_shadow_does_not_wait_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,7 @@ static bool svm_can_take(struct vcpu *vcpu, enum vwindow window)
 static void want_irq_window(struct svm_vcpu *state, bool wanted)
 {
     struct vmcb_control *control = &state->vmcb->control;
+    state->irq_wanted = wanted;
     if (wanted) {
         control->v_intr |= V_IRQ | V_INTR_PRIO(15) | V_IGN_TPR;
         control->intercept_3 |= INTERCEPT_VINTR;

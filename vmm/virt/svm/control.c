@@ -153,7 +153,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
         wrmsr(MSR_TSC_AUX, 0);
 
     svm_nmi_set_blocked(state, false);
-    state->nmi_wanted = state->stepping = false;
+    state->nmi_wanted = state->irq_wanted = state->stepping = false;
     state->pending_db = 0;
     vcpu->gpr[VGPR_RSP] = 0;
     vcpu->rip = 0xFFF0;

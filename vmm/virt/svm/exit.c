@@ -353,6 +353,10 @@ EXIT_INLINE struct vcpu *enter_and_decode(struct vcpu *vcpu)
 {
     struct svm_vcpu *state = svm_state(vcpu);
     write_hot_state(vcpu, state);
+    if (__builtin_expect(vcpu->int_shadow != 0, 0)) {
+        state->entered_in_shadow = true;
+        state->shadow_rip = vcpu->rip;
+    }
     if (__builtin_expect(!state->guest_live, 0))
         unpark(state);
     vcpu = svm_enter(vcpu, (hpa_t)state->vmcb);
@@ -362,6 +366,8 @@ EXIT_INLINE struct vcpu *enter_and_decode(struct vcpu *vcpu)
     decode(vcpu, exit, state->vmcb);
     if (__builtin_expect(state->nmi_blocked || state->stepping, 0))
         svm_nmi_after_exit(vcpu, exit);
+    if (__builtin_expect(state->entered_in_shadow, 0))
+        svm_shadow_after_exit(vcpu, exit);
     if (ends_turn(exit->kind))
         svm_park(vcpu);
     return vcpu;

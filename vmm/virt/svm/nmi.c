@@ -6,7 +6,11 @@
  * there; the same trap ends an STI's or MOV SS's shadow, which an NMI must not enter.
  *
  * A stepped instruction that pushes RFLAGS would show the guest our TF. One in a shadow behind
- * which an NMI waits is rare enough; an exception pushes them, too, so all of them exit in a step.
+ * which something waits is rare enough; an exception pushes them, too, so all of them exit in a
+ * step.
+ *
+ * The step also serves CPUs on which VMRUN forgets the interrupt shadow (QEMU's TCG): an interrupt
+ * that waits for the end of STI's would come between STI and HLT, and nothing would end this HLT.
  */
 #include "virt/svm/svm.h"
 
@@ -14,6 +18,7 @@
 #include "hw/hw.h"
 
 #define RFLAGS_TF BIT64(8)
+#define RFLAGS_IF BIT64(9)
 #define DR6_BS    BIT64(14)
 
 #define VECTOR_DB 1
@@ -60,6 +65,7 @@ static void before_event(struct vcpu *vcpu, struct svm_vcpu *state)
         hw_timer_interrupt();
 }
 
+/* A virtual interrupt would come before the step. */
 static void begin_step(struct vcpu *vcpu, struct svm_vcpu *state)
 {
     struct vmcb *vmcb = state->vmcb;
@@ -69,7 +75,8 @@ static void begin_step(struct vcpu *vcpu, struct svm_vcpu *state)
     vcpu->rflags |= RFLAGS_TF;
     state->step_exceptions = vmcb->control.intercept_exceptions;
     vmcb->control.intercept_exceptions = SVM_EXCEPTIONS_ALL;
-    svm_dirty(state, CLEAN_INTERCEPTS);
+    vmcb->control.v_intr &= ~V_IRQ;
+    svm_dirty(state, CLEAN_INTERCEPTS | CLEAN_VINTR);
 }
 
 void svm_nmi_before_entry(struct vcpu *vcpu)
@@ -80,8 +87,25 @@ void svm_nmi_before_entry(struct vcpu *vcpu)
         return;
     }
     bool in_the_way = state->nmi_blocked ? state->iret_seen : vcpu->int_shadow != 0;
-    if (state->nmi_wanted && in_the_way)
+    bool irq_in_the_way = state->forgets_shadow && state->irq_wanted && vcpu->int_shadow != 0 &&
+                          (vcpu->rflags & RFLAGS_IF);
+    if ((state->nmi_wanted && in_the_way) || irq_in_the_way)
         begin_step(vcpu, state);
+}
+
+/* An entry in a shadow ended where it began. The guest may have executed an instruction that leads
+ * to itself; then it executes one more before it takes what waits. */
+void svm_shadow_after_exit(struct vcpu *vcpu, const struct vexit *exit)
+{
+    struct svm_vcpu *state = svm_state(vcpu);
+    state->entered_in_shadow = false;
+    if (vcpu->rip != state->shadow_rip || vcpu->int_shadow ||
+        (exit->kind != VEXIT_HOST_IRQ && exit->kind != VEXIT_IRQ_WINDOW))
+        return;
+    vcpu->int_shadow = INTERRUPT_SHADOW;
+    if (exit->kind == VEXIT_IRQ_WINDOW)
+        state->forgets_shadow = true;
+    state->changed = true;
 }
 
 /* Our trap came. What belongs to the guest of it, a breakpoint or a step of its own, goes on. */
@@ -91,7 +115,7 @@ static void end_step(struct vcpu *vcpu, struct vexit *exit)
     uint64_t others = state->vmcb->save.dr6 & ~state->step_dr6 & ~DR6_BS;
     if (!state->iret_seen) /* an IRET has loaded the guest's own TF */
         vcpu->rflags = (vcpu->rflags & ~RFLAGS_TF) | state->step_tf;
-    if (state->nmi_blocked)
+    if (state->iret_seen)
         svm_nmi_set_blocked(state, false);
     if (state->step_tf)
         return;
@@ -108,7 +132,9 @@ static void after_step(struct vcpu *vcpu, struct svm_vcpu *state, struct vexit *
     bool exception = exit->kind == VEXIT_EXCEPTION;
     state->stepping = false;
     state->vmcb->control.intercept_exceptions = state->step_exceptions;
-    svm_dirty(state, CLEAN_INTERCEPTS);
+    if (state->irq_wanted)
+        state->vmcb->control.v_intr |= V_IRQ;
+    svm_dirty(state, CLEAN_INTERCEPTS | CLEAN_VINTR);
     if (exception && exit->exception.vector == VECTOR_DB && (exit->exception_address & DR6_BS)) {
         end_step(vcpu, exit);
         return;

@@ -40,9 +40,13 @@ struct svm_vcpu {
     bool nmi_wanted, nmi_blocked;
     bool iret_seen; /* the IRET at iret_rip is about to end the blocking */
     uint64_t iret_rip;
+    bool irq_wanted;      /* the interrupt window is to be told of */
+    bool forgets_shadow;  /* seen of this CPU: VMRUN doesn't load the interrupt shadow */
     uint8_t injected_len; /* of the INT n, INT3 or INTO that the last entry injected */
     bool stepping;        /* RFLAGS.TF is ours; the guest's own and its DR6: */
     uint64_t step_tf, step_dr6;
+    bool entered_in_shadow; /* by the newest entry, and where: */
+    uint64_t shadow_rip;
     uint32_t step_exceptions; /* the intercepts that a step replaces */
 };
 
@@ -129,6 +133,9 @@ void svm_nmi_before_entry(struct vcpu *vcpu);
 /* After each exit while there is something to watch (nmi_blocked or stepping); may turn the exit
  * into VEXIT_NMI_WINDOW. */
 void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit);
+
+/* After the exit of an entry with state->entered_in_shadow. */
+void svm_shadow_after_exit(struct vcpu *vcpu, const struct vexit *exit);
 
 /* --- exit.c ----------------------------------------------------------------------------------- */
 
