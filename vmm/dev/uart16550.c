@@ -51,7 +51,11 @@ bool uart16550_irq_level(const struct uart16550 *uart)
 
 static void uart_sync_irq(struct uart16550 *uart)
 {
-    irq_set(&uart->irq, uart16550_irq_level(uart));
+    bool level = uart16550_irq_level(uart);
+    if (level == uart->pin)
+        return;
+    uart->pin = level;
+    irq_set(&uart->irq, level);
 }
 
 /* --- receiver ------------------------------------------------------------------------------- */
@@ -244,9 +248,20 @@ static uint8_t uart_read_register(struct uart16550 *uart, uint32_t offset)
     }
 }
 
+/* Half of what a guest asks of this chip: is there room? Nothing changes where LSR has nothing else
+ * to tell. */
+static bool uart_idle_lsr(const struct uart16550 *uart, uint32_t offset, unsigned size)
+{
+    return offset == UART_LSR && size == 1 && uart->rx_count == 0 && !uart->overrun;
+}
+
 static enum io_result uart16550_read(void *dev, uint32_t offset, unsigned size, uint64_t *value)
 {
     struct uart16550 *uart = dev;
+    if (uart_idle_lsr(uart, offset, size)) {
+        *value = UART_LSR_THRE | UART_LSR_TEMT;
+        return IO_OK;
+    }
     if (offset >= UART16550_PORTS)
         return IO_NO_REGISTER;
     if (size != 1)
@@ -312,6 +327,7 @@ static void uart16550_reset(void *dev)
         .irq = uart->irq,
         .tx = uart->tx,
         .rx_room = uart->rx_room,
+        .pin = uart->pin,
         .tx_bytes = uart->tx_bytes,
         .rx_bytes = uart->rx_bytes,
         .dll = UART_RESET_DIVISOR,

@@ -28,6 +28,7 @@ struct uart16550 {
     struct irq_line irq;
     struct byte_sink tx;
     struct signal_line rx_room; /* raised when bytes that uart16550_rx() refused would fit again */
+    bool pin;                   /* what irq was told last */
 
     /* Counters. */
     uint64_t tx_bytes;
