@@ -21,7 +21,9 @@ if [ -z "${KERNEL:-}" ]; then
     KERNEL=$build/guest/vmlinuz
     INITRD=${INITRD:-$build/guest/initrd.img}
     DISK=${DISK:-$build/guest/disk.img}
-    CMDLINE=${CMDLINE:-console=ttyS0${QUIET:+ quiet}${DEBUG_WAIT:+ nokaslr}}
+    # hvc0 speaks once its driver is loaded, a module of the initrd; until then, and where a kernel
+    # dies early, earlyprintk does.
+    CMDLINE=${CMDLINE:-console=hvc0 earlyprintk=ttyS0${QUIET:+ quiet}${DEBUG_WAIT:+ nokaslr}}
 fi
 
 case ${MEMORY:-256M} in

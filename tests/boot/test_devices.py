@@ -37,6 +37,17 @@ def test_hvc_takes_long_lines_of_typing(hvc):
     assert "401" in hvc.shell(f"echo {line} | wc -c")
 
 
+def test_hvc_takes_a_paste_of_4_kib(hvc):
+    text = "".join(f"{line:02} " + "the quick brown fox jumps over the lazy dog, 012345678".ljust(60)
+                   + "\n" for line in range(64))
+    assert len(text) == 4096
+    hvc.line.send("cat > /tmp/paste\n")
+    hvc.expect("paste\r*\n")
+    hvc.line.send(text + "\x04")
+    hvc.expect("/ # ")
+    assert hashlib.md5(text.encode()).hexdigest() in hvc.shell("md5sum < /tmp/paste")
+
+
 def test_hvc_brings_every_byte(hvc):
     # An emulated serial line has a speed in Bochs: each byte takes its time there.
     size = 1 << 20 if hvc.platform.debugger == "gdb" else 1 << 16
@@ -87,11 +98,12 @@ def test_hvc_guest_powers_off(hvc):
     assert "powered off" in hvc.log
 
 
-def test_hvc_with_early_messages_on_the_serial_line(console, image):
-    guest = console(platforms.AMDV, image(CMDLINE="console=hvc0 earlyprintk=ttyS0"))
-    guest.wait_for_shell()
-    assert len(re.findall("Linux version", guest.log)) == 1
-    assert guest.shell("tty").strip() == "/dev/hvc0"
+def test_hvc_without_its_driver_is_seen_by_the_early_console(console, image):
+    guest = console(platforms.AMDV,
+                    image(CMDLINE="console=hvc0 earlyprintk=ttyS0 rdinit=/bin/true panic=-1"))
+    guest.expect("Linux version")
+    guest.expect("unable to open an initial console")
+    guest.expect("Kernel panic - not syncing: Attempted to kill init!")
 
 
 def test_rng_is_left_out_where_the_cpu_has_none(console, image):

@@ -16,6 +16,14 @@ def test_kernel_says_who_it_is(linux):
     assert re.search(r"6\.\d+\.\d+-\d+-cloud-amd64", linux.shell("uname -r"))
 
 
+def test_console_is_hvc0_and_the_early_messages_came_by_ttys0(linux):
+    assert linux.shell("tty").strip() == "/dev/hvc0"
+    assert linux.shell("cat /proc/consoles").split()[0] == "hvc0"
+    assert linux.log.count("Linux version") == 1
+    assert linux.log.index("Linux version") < linux.log.index("printk: console [hvc0] enabled")
+    assert "printk: bootconsole [earlyser0] disabled" in linux.log
+
+
 def test_no_warning_in_the_kernel_log(linux):
     text = linux.shell("dmesg | grep -E 'WARNING: CPU|BUG:|Oops|Call Trace|I/O error'")
     assert text.strip() == ""
@@ -70,12 +78,14 @@ def test_written_data_reads_back_from_the_device(linux):
 
 
 def test_interrupts_are_counted(linux):
+    """Those of all devices, and with ttyS0: test_options.py."""
     text = linux.shell("cat /proc/interrupts")
     counts = {name: int(count) for count, name in
               re.findall(r"^\s*\d+:\s+(\d+)\s.*\s(\S+)$", text, re.M)}
-    assert counts["ttyS0"] > 0
-    assert any(name.startswith("virtio") and count > 0 for name, count in counts.items())
-    assert re.search(r"IO-APIC\s+4-edge\s+ttyS0", text)
+    assert counts["virtio0-req.0"] > 0
+    assert counts["virtio1-input"] > 0 and counts["virtio1-output"] > 0  # the console
+    assert "ttyS0" not in counts
+    assert re.search(r"IO-APIC\s+2-edge\s+timer", text)
     assert re.search(r"IO-APIC\s+9-fasteoi\s+acpi", text)
     assert re.search(r"PCI-MSI.*virtio0-req", text)
     # The tick comes from the local APIC, in the end.
