@@ -20,6 +20,7 @@ _Noreturn void vm_refuse(const char *format, ...)
     va_start(args, format);
     fmt_vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    serial_take_back(false);
     log_raw("pxHV: error: %s\n", text);
     host_halt();
 }
@@ -320,5 +321,7 @@ enum vm_stop vm_run(struct vm *vm)
     vm_monitor_guest_starts(vm);
     enum vm_stop stop = vcpu_run(&vm->vcpu);
     vm_monitor_guest_ended(vm);
+    if (stop != VM_STOP_RESET)
+        vm_line_take_back(vm, false);
     return stop;
 }

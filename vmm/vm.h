@@ -4,12 +4,22 @@
 
 #include "debug/gdb.h"
 #include "debug/profile.h"
+#include "debug/share.h"
 #include "dev/ramdisk.h"
 #include "lib/boot_info.h"
 #include "lib/config.h"
 #include "pc/pc.h"
 #include "virt/virt.h"
 #include "vm_monitor.h"
+
+/* The console's serial line where GDB shares it: vm_line.c. */
+struct vm_line {
+    bool shared, lent; /* pxhv.cfg says so; GDB has it now */
+    struct share share;
+    struct ring said; /* on the console meanwhile, and not yet shown to GDB */
+    uint64_t lost;    /* bytes that found no room there */
+    vtime_t show_at;  /* when it is shown at the latest; VTIME_NEVER: nothing waits */
+};
 
 struct vm {
     struct vm_config config;
@@ -32,6 +42,8 @@ struct vm {
     bool debug_line, debug_wait; /* there is one; the guest's first start waits for it */
     struct gdb_fpu fpu;          /* the guest's registers on their way */
     vtime_t debug_at;            /* when what has come on the line is looked at anew */
+
+    struct vm_line line;
 
     /* A byte that the guest had no room for yet. */
     bool typed_held, key_held;
@@ -103,5 +115,21 @@ void vm_debug_start(struct vm *vm);
 void vm_debug_input(struct vm *vm);
 /* A callback of the PC, whose ctx is the struct vm. */
 void vm_debug_stopped(void *ctx);
+
+/* --- vm_line.c --------------------------------------------------------------------------------
+ */
+
+/* GDB shares the console's line. */
+void vm_line_init(struct vm *vm, const struct config *config);
+/* The line is GDB's; nothing happens where it isn't shared, or is GDB's already. */
+void vm_line_lend(struct vm *vm);
+/* The line is the console's; GDB's acknowledgement may come on it still. */
+void vm_line_take_back(struct vm *vm, bool acknowledgement);
+/* What the escape key and d do: GDB counts as detached when the line is taken back. */
+void vm_line_toggle(struct vm *vm);
+/* A byte of GDB's line: gives what of it is GDB's, after it has obeyed a person. */
+struct escape_result vm_line_put(struct vm *vm, uint8_t byte);
+/* Shows GDB what the console said, if it waits for the guest. */
+void vm_line_show(struct vm *vm);
 
 #endif

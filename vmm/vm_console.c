@@ -132,7 +132,7 @@ static void draw(struct vm *vm)
 vtime_t vm_host_deadline(void *ctx)
 {
     const struct vm *vm = ctx;
-    vtime_t others = min_u64(vm->debug_at, vm_monitor_deadline(vm));
+    vtime_t others = min_u64(min_u64(vm->debug_at, vm->line.show_at), vm_monitor_deadline(vm));
     return min_u64(others, min_u64(vm->draw_at, vm->status_at));
 }
 
@@ -142,6 +142,8 @@ void vm_host_advance(void *ctx, vtime_t now)
     vm_monitor_advance(vm, now);
     if (vm->debug_at <= now)
         vm_debug_input(vm);
+    if (vm->line.show_at <= now)
+        vm_line_show(vm);
     if (vm->status_at <= now) {
         show_status(vm, now);
         vm->status_at = now + STATUS_NS;

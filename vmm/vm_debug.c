@@ -129,6 +129,18 @@ static bool monitor_line(void *ctx, const char *line, struct byte_sink out)
     return true;
 }
 
+static void cleared(void *ctx)
+{
+    struct vm *vm = ctx;
+
+    monitor_restore_points(&vm->mon.monitor);
+}
+
+static void left(void *ctx, bool acknowledgement)
+{
+    vm_line_take_back(ctx, acknowledgement);
+}
+
 static uint64_t read_profile(void *ctx, uint64_t offset, void *to, uint64_t length)
 {
     const struct vm *vm = ctx;
@@ -145,14 +157,23 @@ void vm_debug_init(struct vm *vm, const struct config *config)
         .end = end_guest,
         .monitor = monitor_line,
         .read_profile = read_profile,
+        .cleared = cleared,
+        .left = left,
     };
 
     vm->debug_wait = config->debug_wait;
-    vm->debug_line = config->gdb == CONFIG_GDB_COM2 && debug_line_open();
+    bool on_com1 = config->gdb == CONFIG_GDB_COM1;
+    vm->debug_line = config->gdb != CONFIG_GDB_OFF &&
+                     debug_line_open(on_com1 ? DEBUG_LINE_CONSOLE : DEBUG_LINE_COM2);
     if (config->debug_wait && !vm->debug_line)
-        vm_refuse("\"debug = wait\" in pxhv.cfg waits for GDB on COM2, which this machine does not "
-                  "have: delete the line");
+        vm_refuse("\"debug = wait\" in pxhv.cfg waits for GDB on %s, which this machine does not "
+                  "have: delete the line",
+                  on_com1 ? "COM1" : "COM2");
+    if (on_com1 && !vm->debug_line)
+        log_warn("\"gdb = com1\" in pxhv.cfg finds no COM1: this machine has none");
     gdb_init(&vm->gdb, debug_line_sink, &vm->vcpu, &host);
+    if (on_com1 && vm->debug_line)
+        vm_line_init(vm, config);
 }
 
 void vm_debug_start(struct vm *vm)
@@ -165,19 +186,34 @@ void vm_debug_input(struct vm *vm)
     uint8_t byte;
 
     vm->debug_at = VTIME_NEVER;
-    while (vm->debug_line && gdb_wants(&vm->gdb) && debug_line_get(&byte))
-        gdb_receive(&vm->gdb, byte);
+    while (vm->debug_line && gdb_wants(&vm->gdb) && debug_line_get(&byte)) {
+        struct escape_result result = vm_line_put(vm, byte);
+        for (unsigned i = 0; i < result.count; i++)
+            gdb_receive(&vm->gdb, result.bytes[i]);
+    }
     if (vm->gdb.held) /* a reset forgets it */
         vdebug_pause(&vm->vcpu);
+}
+
+/* Whether the guest stands before its first instruction for a debugger who hasn't come yet. */
+static bool is_expected(const struct vm *vm)
+{
+    return vm->debug_line && !vm->gdb.attached && vdebug_stop(&vm->vcpu)->reason == VDEBUG_STARTED;
+}
+
+static void announce(struct vm *vm)
+{
+    log_raw("pxHV: waiting for GDB on %s at 115200 8N1; at its prompt: target remote /dev/ttyS0\n",
+            vm->line.shared ? "COM1" : "COM2");
+    vm_line_lend(vm);
 }
 
 /* What a person at the machine sees of a stop by GDB that takes a while. */
 static void show_stop(struct vm *vm)
 {
-    if (!vm->gdb.attached)
-        log_raw("pxHV: waiting for GDB on COM2 at 115200 8N1; at its prompt: target remote "
-                "/dev/ttyS0\n");
-    screen_set_status(vm->gdb.attached ? "stopped by the debugger" : "waiting for GDB on COM2");
+    const char *waiting = vm->line.shared ? "waiting for GDB on COM1" : "waiting for GDB on COM2";
+
+    screen_set_status(vm->gdb.attached ? "stopped by the debugger" : waiting);
     screen_sync();
     vm->status_at =
         screen_present() ? AT_ONCE : VTIME_NEVER; /* shown anew when the guest goes on */
@@ -186,7 +222,7 @@ static void show_stop(struct vm *vm)
 /* Whether the guest stands still for GDB, be it there or expected. */
 static bool is_gdbs(const struct vm *vm)
 {
-    return vm->debug_line && (vm->gdb.attached || vdebug_stop(&vm->vcpu)->reason == VDEBUG_STARTED);
+    return is_expected(vm) || (vm->debug_line && vm->gdb.attached);
 }
 
 /* A stop is served for GDB and the monitor alike; either may let the guest go on. */
@@ -195,7 +231,11 @@ void vm_debug_stopped(void *ctx)
     struct vm *vm = ctx;
 
     vm->gdb.resumed = false;
+    cpuid_follow_xcr0(&vm->vcpu);
+    vm_line_show(vm);
     serial_poll();
+    if (is_expected(vm))
+        announce(vm);
     vm_debug_input(vm);
     if (vm->debug_line)
         gdb_guest_stopped(&vm->gdb);
@@ -207,6 +247,8 @@ void vm_debug_stopped(void *ctx)
         serial_poll();
         vm_debug_input(vm);
     }
+    vm->mon.holding = false; /* a full ring holds it again */
+    vm_line_show(vm);
     if (vm->debug_line && debug_line_waits()) {
         vm->debug_at = AT_ONCE;
         pc_host_deadline_changed(&vm->pc);

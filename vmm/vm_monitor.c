@@ -148,7 +148,8 @@ static void open_monitor(struct vm *vm)
 static void close_monitor(struct vm *vm)
 {
     struct vm_monitor *mon = &vm->mon;
-    bool stopped = vdebug_stopped(&vm->vcpu), held = stopped && is_held(vm);
+    bool stopped = vdebug_stopped(&vm->vcpu);
+    bool held = stopped && is_held(vm) && !vm->gdb.attached; /* GDB was told of the stop */
 
     monitor_end_live(&mon->monitor);
     mon->live_tsc = UINT64_MAX;
@@ -174,12 +175,19 @@ static void help(struct vm *vm)
     text_printf(text_sink(vm),
                 "\n%s c: the monitor, and back; %s x: power off; %s %s: %s for the guest\n", key,
                 key, key, key, key);
+    if (vm->line.shared)
+        text_printf(text_sink(vm), "%s d: the serial line is GDB's, or the console's again\n", key);
     end_notice(vm);
 }
 
+/* The machine obeys its owner, whatever a debugger that may have vanished says. */
 static void fulfil(struct vm *vm, enum vm_wish wish)
 {
     vm->mon.wish = wish;
+    if (wish == VM_WISH_RESET)
+        gdb_expect_restart(&vm->gdb);
+    else if (vdebug_stopped(&vm->vcpu))
+        gdb_drop(&vm->gdb);
     pc_stop(&vm->pc, wish == VM_WISH_RESET ? VM_STOP_RESET : VM_STOP_POWER_OFF);
     if (vdebug_stopped(&vm->vcpu))
         resume(vm);
@@ -208,7 +216,7 @@ static void monitor_byte(struct vm *vm, uint8_t byte)
     end_notice(vm);
 }
 
-static void command(struct vm *vm, enum escape_command command)
+void vm_monitor_command(struct vm *vm, enum escape_command command)
 {
     switch (command) {
     case ESCAPE_MONITOR:
@@ -223,6 +231,11 @@ static void command(struct vm *vm, enum escape_command command)
     case ESCAPE_POWER_OFF:
         fulfil(vm, VM_WISH_POWER_OFF);
         break;
+    case ESCAPE_GDB:
+        if (vm->mon.open)
+            close_monitor(vm);
+        vm_line_toggle(vm);
+        break;
     default:
         break;
     }
@@ -235,7 +248,7 @@ void vm_monitor_input(struct vm *vm)
 
     while (!mon->monitor.go_on && console_get(&byte)) {
         struct escape_result result = escape_put(&mon->escape, byte);
-        command(vm, result.command);
+        vm_monitor_command(vm, result.command);
         for (unsigned i = 0; i < result.count; i++) {
             if (mon->open)
                 monitor_byte(vm, result.bytes[i]);
@@ -244,7 +257,7 @@ void vm_monitor_input(struct vm *vm)
         }
     }
     while (console_get_hotkey(&byte))
-        command(vm, escape_put(&mon->hotkey, byte).command);
+        vm_monitor_command(vm, escape_put(&mon->hotkey, byte).command);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
@@ -382,9 +395,24 @@ static void reset(void *ctx)
     fulfil(ctx, VM_WISH_RESET);
 }
 
+/* GDB is told of it as of a power-off by the guest. */
 static void power_off(void *ctx)
 {
-    fulfil(ctx, VM_WISH_POWER_OFF);
+    struct vm *vm = ctx;
+
+    if (!vm->mon.monitor.remote) {
+        fulfil(vm, VM_WISH_POWER_OFF);
+        return;
+    }
+    pc_stop(&vm->pc, VM_STOP_POWER_OFF);
+    resume(vm);
+}
+
+static void drop_debugger(void *ctx)
+{
+    struct vm *vm = ctx;
+
+    gdb_drop(&vm->gdb);
 }
 
 static void power_button(void *ctx)
@@ -411,6 +439,7 @@ void vm_monitor_init(struct vm *vm, uint8_t escape_key)
         .reset = reset,
         .power_off = power_off,
         .power_button = power_button,
+        .drop_debugger = drop_debugger,
         .begin_live = begin_live,
         .trace = trace,
     };
@@ -435,4 +464,6 @@ void vm_monitor_announce(const struct vm *vm)
     escape_name(vm->mon.escape.key, key);
     if (vm->mon.escape.key)
         log_info("%s c opens the monitor, %s h tells more", key, key);
+    if (vm->line.shared)
+        log_info("%s d hands COM1 to GDB, and takes it back", key);
 }

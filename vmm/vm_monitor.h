@@ -32,6 +32,8 @@ struct vm_monitor {
 void vm_monitor_init(struct vm *vm, uint8_t escape_key);
 /* Says once how the monitor is opened. */
 void vm_monitor_announce(const struct vm *vm);
+/* Carries out what the escape key asked for. */
+void vm_monitor_command(struct vm *vm, enum escape_command command);
 /* Takes what was typed: for the guest into to_guest, for pxHV at once. */
 void vm_monitor_input(struct vm *vm);
 /* A byte that the guest sent. False: show it yourself, nothing is before it. */

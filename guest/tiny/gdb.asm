@@ -37,12 +37,33 @@ letter: call    serial_put
         movq    xmm0, [value]
 vector: movq    rax, xmm0
         mov     [result], rax
+        call    use_avx
         cmp     qword [crash], 0
         je      finished
         lidt    [no_idt]
 ends:   ud2
 finished:
         ret
+
+; YMM0 likewise, where the CPU has AVX.
+use_avx:
+        push    rbx
+        mov     eax, 1
+        cpuid
+        pop     rbx
+        and     ecx, 14000000h          ; XSAVE, AVX
+        cmp     ecx, 14000000h
+        jne     no_avx
+        mov     rax, cr4
+        or      eax, 40000h             ; OSXSAVE
+        mov     cr4, rax
+        xor     ecx, ecx
+        mov     eax, 7                  ; x87, SSE, AVX
+        xor     edx, edx
+        xsetbv
+        vmovdqu ymm0, [wide]
+upper:  vmovdqu [wide], ymm0
+no_avx: ret
 
 ; A generator of Marsaglia's kind, with a push, a pop and a string instruction in it.
 mix:    mov     rdx, rax
@@ -58,11 +79,12 @@ mix:    mov     rdx, rax
         align   8
 table:  db      "GDBTABLE"
         dq      main, mixed, written, compared, busy, letter, vector, ends
-        dq      result, spin, message, value, crash
+        dq      result, spin, message, value, crash, upper, wide
 result: dq      0
 spin:   dq      0
 crash:  dq      0
 value:  dq      1234h
+wide:   dq      1111h, 2222h, 3333h, 4444h
 scratch: dq     0
 message: db     "tiny: nobody has changed this", 13, 10, 0
 letter_is: db   "tiny: the letter ", 0

@@ -1,8 +1,10 @@
 """gdb on a machine's second serial line: the program itself, and its protocol spoken by hand."""
 
 import re
+import select
 import socket
 import subprocess
+import threading
 
 import pexpect
 
@@ -107,3 +109,52 @@ class Line:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Lent:
+    """A console's own line for gdb's "target remote" at .gdb_path, while the test doesn't read it:
+    gdb does, and what comes in its last moment is lost to the console, as with a real line."""
+
+    def __init__(self, console, path):
+        self.gdb_path = str(path)
+        self._console = console
+        self._line = console.machine.connection
+        self._seen = b""
+        self._log_before = len(console.log)
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(self.gdb_path)
+        self._server.listen()
+        self._stop = socket.socketpair()
+        self._thread = threading.Thread(target=self._relay, daemon=True)
+        self._thread.start()
+
+    def _relay(self):
+        gone = self._stop[1]
+        if gone in select.select([self._server, gone], [], [])[0]:
+            return
+        client = self._server.accept()[0]
+        ends = {client: self._line, self._line: client}
+        while not (gone in (ready := select.select([*ends, gone], [], [])[0])):
+            for end in ready:
+                try:
+                    data = end.recv(4096)
+                    self._seen += data if end is self._line else b""
+                    ends[end].sendall(data)
+                except OSError:
+                    data = b""
+                if not data:
+                    client.close()
+                    return
+
+    def said(self):
+        """All that came on the line since it was lent, packets too, whoever has read it."""
+        return self._seen.decode("ascii", "replace") + self._console.log[self._log_before:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stop[0].sendall(b"x")
+        self._thread.join()
+        for end in (*self._stop, self._server):
+            end.close()

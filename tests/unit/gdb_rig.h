@@ -34,6 +34,9 @@ static struct {
     struct vdebug_stop stop;
     enum vm_stop ended;
     char monitor_line[256];
+    unsigned profile_bytes; /* of "PROFILE", over and over */
+    unsigned clears, lefts; /* how often host.cleared() and host.left() were called */
+    bool acknowledgement;   /* what the latter was told last */
     char sent[131072];
     unsigned sent_length;
 } rig;
@@ -276,11 +279,40 @@ static bool rig_monitor(void *ctx, const char *line, struct byte_sink out)
     return true;
 }
 
+static uint64_t rig_read_profile(void *ctx, uint64_t offset, void *to, uint64_t length)
+{
+    uint64_t done = 0;
+    (void)ctx;
+    for (; done < length && offset < rig.profile_bytes; done++, offset++)
+        ((char *)to)[done] = "PROFILE"[offset % 7];
+    return done;
+}
+
+static void rig_cleared(void *ctx)
+{
+    (void)ctx;
+    rig.clears++;
+}
+
+static void rig_left(void *ctx, bool acknowledgement)
+{
+    (void)ctx;
+    rig.lefts++;
+    rig.acknowledgement = acknowledgement;
+}
+
 /* In long mode, AVX there and on, running. */
 static void rig_init(void)
 {
     static const struct gdb_host host = {
-        .fpu_get = rig_fpu_get, .fpu_set = rig_fpu_set, .end = rig_end, .monitor = rig_monitor};
+        .fpu_get = rig_fpu_get,
+        .fpu_set = rig_fpu_set,
+        .end = rig_end,
+        .monitor = rig_monitor,
+        .read_profile = rig_read_profile,
+        .cleared = rig_cleared,
+        .left = rig_left,
+    };
 
     memset(&rig, 0, sizeof(rig));
     rig.facts = (struct cpu_facts){.xcr0_allowed = 7, .physical_address_mask = 0xffffffffff};
@@ -290,6 +322,7 @@ static void rig_init(void)
     rig.vcpu.backend = &rig_backend;
     rig.vcpu.xcr0 = 7;
     rig.reg[VREG_EFER] = 0x500;
+    rig.profile_bytes = 7;
     gdb_init(&rig.gdb, (struct byte_sink){rig_put, NULL}, &rig.vcpu, &host);
 }
 
@@ -317,6 +350,42 @@ static void rig_packet(const char *text)
     rig_bytes("$", 1);
     rig_bytes(text, strlen(text));
     rig_bytes(end, 3);
+}
+
+static char rig_text[131072];
+
+/* The packets sent so far, without frames, runs written out, escapes taken out; a line each. */
+static inline const char *sent_packets(void)
+{
+    size_t length = 0;
+
+    for (const char *c = rig.sent; *c;) {
+        if (*c++ != '$')
+            continue;
+        for (; *c != '#'; c++) {
+            if (*c == '*') {
+                for (int more = *++c - 29; more > 0; more--, length++)
+                    rig_text[length] = rig_text[length - 1];
+            } else if (*c == '}') {
+                rig_text[length++] = (char)(*++c ^ 0x20);
+            } else {
+                rig_text[length++] = *c;
+            }
+        }
+        rig_text[length++] = '\n';
+    }
+    if (length)
+        length--;
+    rig_text[length] = 0;
+    return rig_text;
+}
+
+/* What a packet is answered with; "" also where no packet came. */
+static inline const char *answer(const char *packet)
+{
+    rig_forget_sent();
+    rig_packet(packet);
+    return sent_packets();
 }
 
 /* What hooks.debug_stopped() does first. */

@@ -25,7 +25,7 @@ static struct {
     struct vdebug_walk walk;
     struct nested_walk nested;
     unsigned pauses, resumes, steps, resets, power_offs, buttons, lives, printed_lines;
-    unsigned inserted, removed;
+    unsigned inserted, removed, drops;
     bool refuse_points, traced;
     enum log_level level;
     char out[65536];
@@ -213,6 +213,13 @@ static void count_button(void *ctx)
     rig.buttons++;
 }
 
+static void drop_debugger(void *ctx)
+{
+    (void)ctx;
+    rig.vcpu.debug.attached = false;
+    rig.drops++;
+}
+
 static void count_live(void *ctx)
 {
     (void)ctx;
@@ -249,6 +256,7 @@ static struct monitor_ops rig_ops = {
     .power_off = count_power_off,
     .power_button = count_button,
     .begin_live = count_live,
+    .drop_debugger = drop_debugger,
 };
 
 static void rig_init(void)

@@ -344,8 +344,15 @@ static void gdb_has_a_line_or_none(void **state)
     assert_int_equal(config.gdb, 0);
     assert_true(config.debug_wait);
     assert_true(parse("[vm a]\nkernel=k\n[pxhv]\ngdb=off\n"));
-    assert_int_equal(config.gdb, 1);
-    assert_fails("[pxhv]\ngdb=com1\n", 2, "the line for GDB \"com1\" is neither com2 nor off");
+    assert_int_equal(config.gdb, CONFIG_GDB_OFF);
+    assert_true(parse("[vm a]\nkernel=k\n[pxhv]\ngdb=com1\ndebug=wait\n"));
+    assert_int_equal(config.gdb, CONFIG_GDB_COM1);
+    assert_true(config.debug_wait);
+    assert_fails("[pxhv]\ngdb=com3\n", 2, "the line for GDB \"com3\" is none of com2, com1, off");
+    assert_fails("[pxhv]\ngdb=\n", 2, "the line for GDB \"\" is none of com2, com1, off");
+    assert_fails("[vm a]\nkernel=k\n[pxhv]\nescape=off\ngdb=com1\n", 0,
+                 "\"gdb = com1\" shares the console's line by the escape key, which \"escape = "
+                 "off\" takes away: delete one of the two lines");
     assert_fails("[pxhv]\ndebug=on\n", 2, "\"debug\" is \"on\", which is neither run nor wait");
     assert_fails("[pxhv]\ndebug=run\ndebug=run\n", 3,
                  "\"debug\" is given twice: delete one of the two lines");

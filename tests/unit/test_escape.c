@@ -49,6 +49,15 @@ static void the_key_and_a_letter_are_a_command(void **state)
     expect("cx", "cx", ESCAPE_NONE);
 }
 
+static void a_shared_line_has_one_letter_more(void **state)
+{
+    (void)state;
+    expect("\001d", "\001d", ESCAPE_NONE);
+    escape.shared = true;
+    expect("\001d", "", ESCAPE_GDB);
+    expect("a\001D", "a", ESCAPE_GDB);
+}
+
 static void the_key_twice_is_the_key_once(void **state)
 {
     (void)state;
@@ -91,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_typed_passes, set_up),
         cmocka_unit_test_setup(the_key_and_a_letter_are_a_command, set_up),
+        cmocka_unit_test_setup(a_shared_line_has_one_letter_more, set_up),
         cmocka_unit_test_setup(the_key_twice_is_the_key_once, set_up),
         cmocka_unit_test_setup(with_another_key_both_pass, set_up),
         cmocka_unit_test_setup(off_means_that_all_passes, set_up),

@@ -265,6 +265,54 @@ static void points_are_kept(void **state)
     expect_part("watch", "an address is missing");
 }
 
+static void a_guest_that_gdb_holds_is_gdbs(void **state)
+{
+    (void)state;
+    const char *no = "GDB holds the guest: \"continue\" or \"detach\" there; if it has vanished, "
+                     "\"resume force\" here\n";
+    rig.vcpu.debug.attached = true;
+    expect("resume force", "the guest runs already\n");
+    stop_at(VDEBUG_PAUSED, 0);
+    expect("resume", no);
+    expect("step 5", no);
+    expect_part("resume farce", "too much");
+    assert_true(rig.resumes + rig.steps + rig.drops == 0 && !rig.monitor.go_on);
+    /* GDB's own "monitor resume" would have it wait for nothing. */
+    rig.length = 0;
+    monitor_command_to(&rig.monitor, "resume force", rig.monitor.out);
+    assert_string_equal(rig.out, "GDB holds the guest: say \"continue\" or \"stepi\"\n");
+    assert_true(rig.resumes + rig.drops == 0);
+    expect("resume force", "GDB counts as detached\nthe guest goes on\n");
+    assert_true(rig.drops == 1 && rig.resumes == 1 && rig.monitor.go_on);
+    stop_at(VDEBUG_PAUSED, 0);
+    expect("resume force", "the guest goes on\n");
+    assert_int_equal(rig.drops, 1);
+}
+
+static void gdb_ends_the_monitors_steps(void **state)
+{
+    (void)state;
+    stop_at(VDEBUG_PAUSED, 0);
+    ask("step 1000");
+    stop_at(VDEBUG_STEPPED, 0);
+    assert_true(rig.monitor.go_on);
+    rig.vcpu.debug.attached = true;
+    stop_at(VDEBUG_STEPPED, 0);
+    assert_false(rig.monitor.go_on || rig.monitor.waiting);
+}
+
+static void points_outlive_gdbs(void **state)
+{
+    (void)state;
+    stop_at(VDEBUG_PAUSED, 0);
+    ask("break 1");
+    ask("watch 0x1000 4");
+    ask("delete 1");
+    rig.inserted = 0;
+    monitor_restore_points(&rig.monitor);
+    assert_int_equal(rig.inserted, 1);
+}
+
 static void a_guest_that_ended_can_only_be_looked_at(void **state)
 {
     (void)state;
@@ -359,6 +407,9 @@ int main(void)
         cmocka_unit_test_setup(a_key_ends_the_steps, set_up),
         cmocka_unit_test_setup(a_point_in_the_middle_ends_the_steps, set_up),
         cmocka_unit_test_setup(points_are_kept, set_up),
+        cmocka_unit_test_setup(a_guest_that_gdb_holds_is_gdbs, set_up),
+        cmocka_unit_test_setup(gdb_ends_the_monitors_steps, set_up),
+        cmocka_unit_test_setup(points_outlive_gdbs, set_up),
         cmocka_unit_test_setup(a_guest_that_ended_can_only_be_looked_at, set_up),
         cmocka_unit_test_setup(the_machine_obeys, set_up),
         cmocka_unit_test_setup(registers_by_group, set_up),

@@ -2,7 +2,7 @@
 
 #include "lib/fmt.h"
 
-static enum escape_command command_of(uint8_t byte)
+static enum escape_command command_of(const struct escape *escape, uint8_t byte)
 {
     switch (byte) {
     case 'c':
@@ -15,6 +15,9 @@ static enum escape_command command_of(uint8_t byte)
     case 'x':
     case 'X':
         return ESCAPE_POWER_OFF;
+    case 'd':
+    case 'D':
+        return escape->shared ? ESCAPE_GDB : ESCAPE_NONE;
     default:
         return ESCAPE_NONE;
     }
@@ -31,7 +34,7 @@ struct escape_result escape_put(struct escape *escape, uint8_t byte)
         return result;
     }
     escape->pending = false;
-    result.command = command_of(byte);
+    result.command = command_of(escape, byte);
     if (result.command == ESCAPE_NONE) {
         result.bytes[result.count++] = escape->key;
         if (byte != escape->key)

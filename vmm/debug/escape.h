@@ -13,10 +13,12 @@ enum escape_command {
     ESCAPE_MONITOR,   /* c: into the monitor, and out of it */
     ESCAPE_HELP,      /* h, ? */
     ESCAPE_POWER_OFF, /* x */
+    ESCAPE_GDB,       /* d, where GDB shares the line: it is GDB's, or the console's again */
 };
 
 struct escape {
     uint8_t key; /* 0: there is none */
+    bool shared; /* GDB has no line of its own */
     bool pending;
 };
 

@@ -1,18 +1,7 @@
-/*
- * The session: who waits for whom, how the guest goes on and why it stopped. GDB's manual,
- * "Packets", "Stop Reply Packets". The vCPU's stops are numbered as GDB numbers signals.
- */
+/* The session: who waits for whom, and how the guest goes on. GDB's manual, "Packets". */
 #include "debug/gdb_parts.h"
 
-#include "lib/bits.h"
 #include "lib/mem.h"
-
-#define SIGNAL_INT  2
-#define SIGNAL_TRAP 5
-#define SIGNAL_SEGV 11
-
-/* Enough for one line of a message. */
-#define CONSOLE_CHUNK 1024u
 
 void gdb_init(struct gdb *gdb, struct byte_sink line, struct vcpu *vcpu,
               const struct gdb_host *host)
@@ -26,103 +15,6 @@ void gdb_init(struct gdb *gdb, struct byte_sink line, struct vcpu *vcpu,
 static void reply(struct gdb *gdb, const char *text)
 {
     gdb_reply(&gdb->link, text);
-}
-
-/* --- why the guest stopped -------------------------------------------------------------------- */
-
-static void put_signal(struct gdb *gdb, char kind, unsigned signal)
-{
-    uint8_t byte = (uint8_t)signal;
-
-    gdb_put(&gdb->link, (uint8_t)kind);
-    gdb_put_hex(&gdb->link, &byte, 1);
-}
-
-/* The registers that a step is judged by come with the stop: it saves reading all of them. */
-static void put_expedited(struct gdb *gdb)
-{
-    static const uint8_t numbers[] = {GDB_NUMBER_RBP, GDB_NUMBER_RSP, GDB_NUMBER_RIP};
-
-    for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
-        gdb_put_hex(&gdb->link, &numbers[i], 1);
-        gdb_put(&gdb->link, ':');
-        gdb_put_register(gdb, numbers[i]);
-        gdb_put(&gdb->link, ';');
-    }
-}
-
-static unsigned signal_of(const struct gdb *gdb, const struct vdebug_stop *stop)
-{
-    if (stop->reason == VDEBUG_PAUSED || gdb->broken)
-        return SIGNAL_INT;
-    if (stop->reason == VDEBUG_GUEST_ENDED && gdb->vcpu->stop != VM_STOP_RESET)
-        return SIGNAL_SEGV;
-    return SIGNAL_TRAP;
-}
-
-static void put_reason(struct gdb *gdb, const struct vdebug_stop *stop)
-{
-    if (stop->reason == VDEBUG_SOFT && gdb->swbreak)
-        gdb_put_text(&gdb->link, "swbreak:;");
-    if (stop->reason == VDEBUG_HARD && gdb->hwbreak)
-        gdb_put_text(&gdb->link, "hwbreak:;");
-    if (stop->reason != VDEBUG_WATCH)
-        return;
-    gdb_put_text(&gdb->link, stop->kind == VDEBUG_POINT_WRITE ? "watch:" : "awatch:");
-    gdb_put_number(&gdb->link, stop->address);
-    gdb_put(&gdb->link, ';');
-}
-
-static void reply_stop(struct gdb *gdb)
-{
-    const struct vdebug_stop *stop = vdebug_stop(gdb->vcpu);
-
-    gdb_begin(&gdb->link);
-    put_signal(gdb, 'T', signal_of(gdb, stop));
-    put_reason(gdb, stop);
-    gdb_put_text(&gdb->link, "thread:1;");
-    put_expedited(gdb);
-    gdb_send(&gdb->link);
-}
-
-static bool has_powered_off(const struct gdb *gdb)
-{
-    return vdebug_stop(gdb->vcpu)->reason == VDEBUG_GUEST_ENDED &&
-           gdb->vcpu->stop == VM_STOP_POWER_OFF;
-}
-
-static void console_text(struct gdb *gdb, const char *text)
-{
-    gdb_console(gdb, (const uint8_t *)text, (uint32_t)str_len(text));
-}
-
-/* Said once, before the stop itself: GDB shows text only while it waits. */
-static void explain_end(struct gdb *gdb)
-{
-    console_text(gdb, "pxHV: ");
-    if (gdb->vcpu->stop == VM_STOP_RESET) {
-        console_text(gdb, "the guest asked for a reset; \"continue\" starts it anew\n");
-        return;
-    }
-    console_text(gdb, vm_stop_name(gdb->vcpu->stop));
-    console_text(gdb, ": ");
-    console_text(gdb, gdb->vcpu->stop_reason);
-    console_text(gdb, "\npxHV: the guest can be looked at; \"continue\" leaves it to pxHV\n");
-}
-
-void gdb_console(struct gdb *gdb, const uint8_t *text, uint32_t length)
-{
-    if (!gdb->awaited)
-        return;
-    while (length) {
-        uint32_t piece = (uint32_t)min_u64(length, CONSOLE_CHUNK);
-        gdb_begin(&gdb->link);
-        gdb_put(&gdb->link, 'O');
-        gdb_put_hex(&gdb->link, text, piece);
-        gdb_send(&gdb->link);
-        text += piece;
-        length -= piece;
-    }
 }
 
 /* --- how it goes on --------------------------------------------------------------------------- */
@@ -140,13 +32,24 @@ static void let_go(struct gdb *gdb, enum vdebug_resume how)
     resume(gdb, how);
 }
 
+void gdb_clear(struct gdb *gdb)
+{
+    vdebug_clear(gdb->vcpu);
+    if (gdb->host.cleared)
+        gdb->host.cleared(gdb->host.ctx);
+}
+
 /* The debugger has left. The guest is as if there had never been one. */
 static void leave(struct gdb *gdb)
 {
-    vdebug_clear(gdb->vcpu);
+    bool acknowledgement = gdb->link.unanswered;
+
+    gdb_clear(gdb);
     vdebug_set_step_events(gdb->vcpu, false);
     gdb->attached = false;
+    gdb->dropped = false;
     gdb->awaited = false;
+    gdb->held = false;
     gdb->in_range = false;
     gdb->physical = false;
     gdb->step_events = false;
@@ -154,13 +57,41 @@ static void leave(struct gdb *gdb)
     gdb->vcpu->debug.attached = false;
     gdb_link_forget(&gdb->link);
     resume(gdb, VDEBUG_CONTINUE);
+    if (gdb->host.left)
+        gdb->host.left(gdb->host.ctx, acknowledgement);
+}
+
+void gdb_drop(struct gdb *gdb)
+{
+    bool running = !vdebug_stopped(gdb->vcpu);
+
+    if (!gdb->attached && (running || vdebug_stop(gdb->vcpu)->reason != VDEBUG_STARTED)) {
+        gdb_link_forget(&gdb->link);
+    } else if (running) {
+        gdb->dropped = true;
+        vdebug_pause(gdb->vcpu);
+    } else {
+        leave(gdb);
+    }
+}
+
+static void end_session(struct gdb *gdb)
+{
+    reply(gdb, gdb_powered_off(gdb) ? "W00" : "X0b");
+    leave(gdb);
 }
 
 static void go_on(struct gdb *gdb, enum vdebug_resume how)
 {
+    bool ended = vdebug_stop(gdb->vcpu)->reason == VDEBUG_GUEST_ENDED;
+    bool for_good =
+        ended && (gdb->shared || gdb_powered_off(gdb)) && gdb->vcpu->stop != VM_STOP_RESET;
+
     gdb->in_range = false;
-    if (how == VDEBUG_STEP && vdebug_stop(gdb->vcpu)->reason == VDEBUG_GUEST_ENDED)
-        reply_stop(gdb); /* nothing is left to step */
+    if (ended && how == VDEBUG_STEP)
+        gdb_reply_stop(gdb); /* nothing is left to step */
+    else if (for_good)
+        end_session(gdb);
     else
         let_go(gdb, how);
 }
@@ -285,11 +216,18 @@ static void thread_packet(struct gdb *gdb, struct gdb_text *text, bool with_lett
     reply(gdb, good && takes_thread(text) && !gdb_text_left(text) ? "OK" : GDB_ERROR_INVALID);
 }
 
+void gdb_expect_restart(struct gdb *gdb)
+{
+    if (!gdb->attached)
+        return;
+    gdb->restarting = gdb->vcpu->stop == VM_RUNNING;
+    gdb->vcpu->debug.stop_at_start = true;
+}
+
 void gdb_restart(struct gdb *gdb)
 {
-    gdb->restarting = vdebug_stop(gdb->vcpu)->reason != VDEBUG_GUEST_ENDED;
+    gdb_expect_restart(gdb);
     gdb->host.end(gdb->host.ctx, VM_STOP_RESET);
-    gdb->vcpu->debug.stop_at_start = true;
     resume(gdb, VDEBUG_CONTINUE);
 }
 
@@ -306,7 +244,7 @@ static void answer(struct gdb *gdb)
 
     switch (letter) {
     case '?':
-        reply_stop(gdb);
+        gdb_reply_stop(gdb);
         break;
     case '!':
         reply(gdb, "OK");
@@ -393,6 +331,7 @@ bool gdb_wants(const struct gdb *gdb)
 static void take_packet(struct gdb *gdb)
 {
     gdb->attached = true;
+    gdb->dropped = false;
     gdb->vcpu->debug.attached = true;
     if (vdebug_stopped(gdb->vcpu) && !gdb->awaited) {
         answer(gdb);
@@ -424,6 +363,10 @@ void gdb_guest_stopped(struct gdb *gdb)
 {
     if (vdebug_stop(gdb->vcpu)->reason == VDEBUG_STARTED)
         gdb->vcpu->debug.stop_at_start = false;
+    if (gdb->dropped) {
+        leave(gdb);
+        return;
+    }
     if (gdb->held) { /* whoever speaks knows of no guest that runs */
         gdb->held = false;
         gdb->awaited = false;
@@ -441,14 +384,13 @@ void gdb_guest_stopped(struct gdb *gdb)
         resume(gdb, VDEBUG_STEP);
         return;
     }
-    if (has_powered_off(gdb)) {
-        reply(gdb, "W00");
-        leave(gdb);
+    if (gdb_powered_off(gdb)) {
+        end_session(gdb);
         return;
     }
     if (vdebug_stop(gdb->vcpu)->reason == VDEBUG_GUEST_ENDED)
-        explain_end(gdb);
+        gdb_explain_end(gdb);
     gdb->awaited = false;
-    reply_stop(gdb);
+    gdb_reply_stop(gdb);
     gdb->broken = false;
 }

@@ -29,6 +29,10 @@ struct gdb_host {
     /* A piece of the profile, as profile_read() gives it; for qXfer:pxhv-profile:read. May be NULL.
      */
     uint64_t (*read_profile)(void *ctx, uint64_t offset, void *to, uint64_t length);
+    /* All points have been taken out, also those that weren't GDB's. May be NULL. */
+    void (*cleared)(void *ctx);
+    /* The debugger has left; a "+" for what it heard last may come still. May be NULL. */
+    void (*left)(void *ctx, bool acknowledgement);
 };
 
 struct gdb {
@@ -36,7 +40,9 @@ struct gdb {
     struct vcpu *vcpu;
     struct gdb_host host;
 
+    bool shared;           /* the line is the console's, too: no session outlives its guest */
     bool attached;         /* a debugger is there */
+    bool dropped;          /* it counts as having left, once the guest stops */
     bool awaited;          /* it waits for the guest to stop */
     bool resumed;          /* the guest shall go on; who serves a stop clears it first */
     bool held;             /* a packet waits in link.in for the guest to stop */
@@ -59,6 +65,12 @@ bool gdb_wants(const struct gdb *gdb);
 void gdb_receive(struct gdb *gdb, uint8_t byte);
 /* The guest has just stopped: at the start of hooks.debug_stopped(). May resume it. */
 void gdb_guest_stopped(struct gdb *gdb);
+/* The debugger counts as having left: its points go out, and a guest that stands still for it goes
+ * on. Allowed at any time. */
+void gdb_drop(struct gdb *gdb);
+/* The guest's end that is to come is a reset by somebody else: a debugger that is there finds it
+ * before its first instruction. */
+void gdb_expect_restart(struct gdb *gdb);
 /* What the guest says, or pxHV's log, for the debugger's screen; only while it waits. */
 void gdb_console(struct gdb *gdb, const uint8_t *text, uint32_t length);
 

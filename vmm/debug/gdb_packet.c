@@ -25,6 +25,7 @@ void gdb_link_init(struct gdb_link *link, struct byte_sink line)
 
 void gdb_link_forget(struct gdb_link *link)
 {
+    link->state = GDB_IDLE;
     link->known = false;
     link->no_ack = false;
     link->unanswered = false;

@@ -11,11 +11,24 @@
 #define GDB_ERROR_INVALID  "E16" /* EINVAL: not a packet that makes sense, or a value refused */
 #define GDB_ERROR_NO_SPACE "E1c" /* ENOSPC: no breakpoint left */
 #define GDB_UNSUPPORTED    ""
+/* Of qXfer: GDB's manual gives "E00" to a wrong annex, another number to the rest. */
+#define GDB_ERROR_ANNEX "E00"
+#define GDB_ERROR_RANGE "E01"
 
 /* --- gdb.c ------------------------------------------------------------------------------------ */
 
+/* Takes all points out. */
+void gdb_clear(struct gdb *gdb);
 /* The guest starts anew, once this packet is answered, and stops at its first instruction. */
 void gdb_restart(struct gdb *gdb);
+
+/* --- gdb_stop.c ------------------------------------------------------------------------------- */
+
+void gdb_reply_stop(struct gdb *gdb);
+/* Whether the stop is the end of a guest that powered off. */
+bool gdb_powered_off(const struct gdb *gdb);
+/* Said once, before the stop itself: GDB shows text only while it waits. */
+void gdb_explain_end(struct gdb *gdb);
 
 /* --- gdb_regs.c ------------------------------------------------------------------------------- */
 

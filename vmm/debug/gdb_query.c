@@ -16,7 +16,9 @@ static void supported(struct gdb *gdb, struct gdb_text *text)
 {
     char line[160];
 
-    vdebug_clear(gdb->vcpu);
+    gdb_clear(gdb);
+    vdebug_set_step_events(gdb->vcpu, false);
+    gdb->step_events = false;
     gdb->physical = false;
     gdb->swbreak = false;
     gdb->hwbreak = false;
@@ -48,32 +50,29 @@ static void read_profile(struct gdb *gdb, uint64_t offset, uint64_t length)
     gdb_send(&gdb->link);
 }
 
-static void transfer_profile(struct gdb *gdb, struct gdb_text *text)
+/* ANNEX:OFFSET,LENGTH of an object that has one annex. An offset behind the end is none that is
+ * wrong: nothing lies there. */
+static void transfer_piece(struct gdb *gdb, struct gdb_text *text, const char *annex,
+                           void (*read)(struct gdb *gdb, uint64_t offset, uint64_t length))
 {
     uint64_t offset, length;
 
-    if (!gdb->host.read_profile)
-        reply(gdb, GDB_UNSUPPORTED);
-    else if (!gdb_take_word(text, ":") || !gdb_take_range(text, &offset, &length) ||
-             gdb_text_left(text))
-        reply(gdb, GDB_ERROR_INVALID);
+    if (!gdb_take_word(text, annex) || !gdb_take(text, ':'))
+        reply(gdb, GDB_ERROR_ANNEX);
+    else if (!gdb_take_range(text, &offset, &length) || gdb_text_left(text))
+        reply(gdb, GDB_ERROR_RANGE);
     else
-        read_profile(gdb, offset, length);
+        read(gdb, offset, length);
 }
 
 static void transfer(struct gdb *gdb, struct gdb_text *text)
 {
-    uint64_t offset, length;
-
-    if (gdb_take_word(text, "pxhv-profile:read:"))
-        transfer_profile(gdb, text);
-    else if (!gdb_take_word(text, "features:read:"))
-        reply(gdb, GDB_UNSUPPORTED);
-    else if (!gdb_take_word(text, "target.xml:") || !gdb_take_range(text, &offset, &length) ||
-             gdb_text_left(text))
-        reply(gdb, GDB_ERROR_INVALID);
+    if (gdb_take_word(text, "features:read:"))
+        transfer_piece(gdb, text, "target.xml", gdb_read_target);
+    else if (gdb->host.read_profile && gdb_take_word(text, "pxhv-profile:read:"))
+        transfer_piece(gdb, text, "", read_profile);
     else
-        gdb_read_target(gdb, offset, length);
+        reply(gdb, GDB_UNSUPPORTED);
 }
 
 static void thread_info(struct gdb *gdb)

@@ -17,7 +17,8 @@ const struct monitor_entry monitor_commands[] = {
     {"walk", "ADDRESS", "the guest's page tables on the way to an address", monitor_walk},
     {"ept", "GPA", "the nested page tables behind a guest physical address", monitor_ept},
     {"pause", "", "the guest and its time stand still (also: stop)", monitor_pause},
-    {"resume", "", "the guest goes on (also: cont)", monitor_resume},
+    {"resume", "[force]", "the guest goes on (also: cont); force: GDB has vanished",
+     monitor_resume},
     {"step", "[N]", "N instructions of a paused guest", monitor_step},
     {"break", "[ADDRESS]", "pause before an instruction; alone: lists them", monitor_break},
     {"watch", "ADDRESS [1|2|4|8]", "pause behind a write there", monitor_watch},
@@ -270,7 +271,9 @@ void monitor_command_to(struct monitor *monitor, const char *line, struct byte_s
     struct byte_sink own = monitor->out;
 
     monitor->out = out;
+    monitor->remote = true;
     monitor_command(monitor, line);
+    monitor->remote = false;
     monitor_end_live(monitor);
     monitor->out = own;
 }

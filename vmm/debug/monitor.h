@@ -33,6 +33,8 @@ struct monitor_ops {
     /* Shows the topic anew each second, by monitor_refresh(), until a key comes. NULL: no screen to
      * do that on; it is then shown once. */
     void (*begin_live)(void *ctx);
+    /* Another debugger, which has vanished, counts as having left: its points go out. */
+    void (*drop_debugger)(void *ctx);
     /* Switches the exit trace; NULL: there is none in this build. */
     void (*trace)(void *ctx, bool on);
 };
@@ -66,6 +68,7 @@ struct monitor {
     struct monitor_dump dump;         /* where x and xp go on */
     const struct monitor_topic *live; /* NULL: nothing is shown each second */
     unsigned steps_left, steps_shown;
+    bool remote;  /* the command is another debugger's, which waits for the answer */
     bool waiting; /* for a stop that a command asked for: no prompt before it */
     bool go_on;   /* vdebug_resume() was called: whoever serves the stop returns, and clears it */
     struct monitor_point point[MONITOR_POINTS];
@@ -86,6 +89,8 @@ void monitor_end_live(struct monitor *monitor);
 void monitor_stopped(struct monitor *monitor);
 /* A key while monitor->waiting: no more steps. */
 void monitor_interrupt(struct monitor *monitor);
+/* All points have been taken out: puts the monitor's own in again. */
+void monitor_restore_points(struct monitor *monitor);
 /* Whether the guest stands still at a break or watch of the monitor's. */
 bool monitor_owns_stop(const struct monitor *monitor);
 /* A name for completion, as lineedit's candidate(). */

@@ -48,24 +48,42 @@ void monitor_pause(struct monitor *monitor, const char *args)
         wait_for_stop(monitor);
 }
 
-/* GDB may have vanished, so that nobody else could let the guest go on; one that is there stops it
- * anew with its next word. */
 static void go_on(struct monitor *monitor, enum vdebug_resume how)
 {
-    if (monitor->vcpu->debug.attached)
-        monitor_printf(monitor, "GDB is attached, and not told\n");
     vdebug_resume(monitor->vcpu, how);
     monitor->go_on = true;
 }
 
+/* A guest that stands still while GDB is attached does so for GDB: it was told, and would not be
+ * told that the guest runs. */
+static bool is_gdbs(struct monitor *monitor)
+{
+    if (!monitor->vcpu->debug.attached)
+        return false;
+    if (monitor->remote)
+        monitor_printf(monitor, "GDB holds the guest: say \"continue\" or \"stepi\"\n");
+    else
+        monitor_printf(monitor, "GDB holds the guest: \"continue\" or \"detach\" there; if it has "
+                                "vanished, \"resume force\" here\n");
+    return true;
+}
+
 void monitor_resume(struct monitor *monitor, const char *args)
 {
-    if (!monitor_end(monitor, args) || has_ended(monitor))
+    bool force = str_eq(args, "force");
+
+    if ((!force && !monitor_end(monitor, args)) || has_ended(monitor))
         return;
     if (!vdebug_stopped(monitor->vcpu)) {
         monitor_printf(monitor, "the guest runs already\n");
         return;
     }
+    if (force && !monitor->remote && monitor->vcpu->debug.attached) {
+        monitor->ops->drop_debugger(monitor->ctx);
+        monitor_printf(monitor, "GDB counts as detached\n");
+    }
+    if (is_gdbs(monitor))
+        return;
     monitor->steps_left = 0;
     go_on(monitor, VDEBUG_CONTINUE);
     monitor_printf(monitor, "the guest goes on\n");
@@ -81,7 +99,7 @@ void monitor_step(struct monitor *monitor, const char *args)
         monitor_printf(monitor, "1 to %u steps\n", STEPS_MAX);
         return;
     }
-    if (has_ended(monitor) || !monitor_needs_stop(monitor))
+    if (has_ended(monitor) || !monitor_needs_stop(monitor) || is_gdbs(monitor))
         return;
     monitor->steps_left = (unsigned)count;
     monitor->steps_shown = 0;
@@ -122,6 +140,8 @@ void monitor_stopped(struct monitor *monitor)
     bool stepped = vdebug_stop(monitor->vcpu)->reason == VDEBUG_STEPPED;
 
     monitor->room = MONITOR_ANSWER_MAX;
+    if (monitor->vcpu->debug.attached) /* GDB has come in between, or steps itself */
+        monitor->steps_left = 0;
     if (!stepped) {
         monitor->steps_left = 0;
         tell_why(monitor);
@@ -216,6 +236,15 @@ void monitor_delete(struct monitor *monitor, const char *args)
     }
     if (!found)
         monitor_printf(monitor, "there is none\n");
+}
+
+void monitor_restore_points(struct monitor *monitor)
+{
+    for (unsigned i = 0; i < MONITOR_POINTS; i++) {
+        const struct monitor_point *point = &monitor->point[i];
+        if (point->length)
+            vdebug_insert(monitor->vcpu, point->kind, point->address, point->length);
+    }
 }
 
 bool monitor_owns_stop(const struct monitor *monitor)

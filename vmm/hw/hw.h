@@ -113,8 +113,16 @@ bool serial_get(uint8_t *byte);
 /* How many bytes serial_sink takes now without waiting; where nothing drains it takes and drops any
  * number. */
 uint32_t serial_room(void);
-/* COM2, which belongs to a debugger. False: the machine has none, or it is the console. */
-bool debug_line_open(void);
+/* The line that a debugger has: COM2, or the console's own, COM1, whenever that is lent to it.
+ * False: the machine has none, or its COM2 is the console. */
+enum debug_line { DEBUG_LINE_COM2, DEBUG_LINE_CONSOLE };
+bool debug_line_open(enum debug_line line);
+/* COM1 is the debugger's: serial_get() finds nothing, and `hears` gets what is said to serial_sink.
+ */
+void serial_lend(struct byte_sink hears);
+/* COM1 is the console's again. With `acknowledgement` the first byte to come is dropped if it is
+ * the debugger's "+" for what it heard last. */
+void serial_take_back(bool acknowledgement);
 extern const struct byte_sink debug_line_sink;
 bool debug_line_get(uint8_t *byte);
 bool debug_line_waits(void); /* debug_line_get() has one */

@@ -62,6 +62,7 @@ static _Noreturn void halt(void)
 static void begin(void)
 {
     cli();
+    serial_take_back(false);
     depth++;
     if (depth > 2)
         halt();

@@ -1,7 +1,7 @@
 /*
- * The host's serial lines: COM1, the console, and COM2, a debugger's. Each is a 16550A or older
- * UART. What is sent waits in a ring; the UART takes 16 bytes at a time when its FIFO is empty, on
- * its interrupt or in serial_poll(). Register names: PC16550D datasheet.
+ * The host's serial lines: COM1, the console, and COM2, a debugger's, who may also be lent COM1.
+ * Each is a 16550A or older UART. What is sent waits in a ring; the UART takes 16 bytes at a time
+ * when its FIFO is empty, on its interrupt or in serial_poll(). Register names: PC16550D datasheet.
  */
 #include "hw/parts.h"
 
@@ -55,6 +55,11 @@ static struct uart com2 = {
     .tx = {.bytes = tx_bytes[1], .size = TX_RING_BYTES},
     .rx = {.bytes = rx_bytes[1], .size = RX_RING_BYTES},
 };
+
+static struct uart *debug_uart; /* the debugger's line; NULL: none */
+/* COM1 is lent: who hears in the line's stead what is said to serial_sink; put NULL: it isn't. */
+static struct byte_sink listener;
+static bool acknowledgement_due; /* the debugger's last byte, "+", may come still */
 
 static void set_ier(struct uart *uart, uint8_t value)
 {
@@ -209,8 +214,23 @@ static void uart_flush(struct uart *uart)
 
 /* --- the public face -------------------------------------------------------------------------- */
 
-const struct byte_sink serial_sink = {.put = uart_put, .ctx = &com1};
-const struct byte_sink debug_line_sink = {.put = uart_put, .ctx = &com2};
+static void console_put_line(void *ctx, uint8_t byte)
+{
+    if (listener.put)
+        listener.put(listener.ctx, byte);
+    else
+        uart_put(ctx, byte);
+}
+
+static void debug_put_line(void *ctx, uint8_t byte)
+{
+    (void)ctx;
+    if (debug_uart)
+        uart_put(debug_uart, byte);
+}
+
+const struct byte_sink serial_sink = {.put = console_put_line, .ctx = &com1};
+const struct byte_sink debug_line_sink = {.put = debug_put_line};
 
 void serial_init(uint16_t port)
 {
@@ -227,28 +247,52 @@ bool serial_present(void)
     return com1.base != 0;
 }
 
-bool debug_line_open(void)
+bool debug_line_open(enum debug_line line)
 {
-    if (com1.base == PORT_COM2)
-        return false;
-    uart_init(&com2, PORT_COM2);
-    uart_irq_init(&com2, IRQ_COM2, com2_irq);
-    return com2.base != 0;
+    struct uart *uart = line == DEBUG_LINE_CONSOLE ? &com1 : &com2;
+
+    if (uart == &com2 && com1.base != PORT_COM2) {
+        uart_init(&com2, PORT_COM2);
+        uart_irq_init(&com2, IRQ_COM2, com2_irq);
+    }
+    debug_uart = uart->base ? uart : NULL;
+    return debug_uart;
+}
+
+void serial_lend(struct byte_sink hears)
+{
+    listener = hears;
+    acknowledgement_due = false;
+}
+
+void serial_take_back(bool acknowledgement)
+{
+    listener.put = NULL;
+    acknowledgement_due = acknowledgement;
 }
 
 bool serial_get(uint8_t *byte)
 {
-    return ring_get(&com1.rx, byte);
+    if (listener.put || !ring_get(&com1.rx, byte))
+        return false;
+    bool drop = acknowledgement_due && *byte == '+';
+    acknowledgement_due = false;
+    return !drop || ring_get(&com1.rx, byte);
+}
+
+static bool has_debug_line(void)
+{
+    return debug_uart && (debug_uart != &com1 || listener.put);
 }
 
 bool debug_line_get(uint8_t *byte)
 {
-    return ring_get(&com2.rx, byte);
+    return has_debug_line() && ring_get(&debug_uart->rx, byte);
 }
 
 bool debug_line_waits(void)
 {
-    return ring_count(&com2.rx) != 0;
+    return has_debug_line() && ring_count(&debug_uart->rx) != 0;
 }
 
 void serial_send(void)
@@ -263,9 +307,11 @@ void serial_poll(void)
     uart_poll(&com2);
 }
 
+/* What is said on a line that is lent may come back to it as hex digits in packets. */
 uint32_t serial_room(void)
 {
-    return !com1.base || com1.stuck ? TX_RING_BYTES : TX_RING_BYTES - ring_count(&com1.tx);
+    uint32_t room = !com1.base || com1.stuck ? TX_RING_BYTES : TX_RING_BYTES - ring_count(&com1.tx);
+    return listener.put ? room / 4 : room;
 }
 
 void serial_flush(void)

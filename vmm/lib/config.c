@@ -197,11 +197,12 @@ static bool take_escape(struct parse *p, const char *value)
 
 static bool take_gdb(struct parse *p, const char *value)
 {
-    static const char *const names[] = {[CONFIG_GDB_COM2] = "com2", [CONFIG_GDB_OFF] = "off"};
+    static const char *const names[] = {
+        [CONFIG_GDB_COM2] = "com2", [CONFIG_GDB_COM1] = "com1", [CONFIG_GDB_OFF] = "off"};
     int number;
 
     if (!take_name(value, names, ARRAY_SIZE(names), &number))
-        return FAIL(p, "the line for GDB \"%.40s\" is neither com2 nor off", value);
+        return FAIL(p, "the line for GDB \"%.40s\" is none of com2, com1, off", value);
     p->config->gdb = (enum config_gdb)number;
     return true;
 }
@@ -357,5 +358,8 @@ bool config_parse(const char *text, size_t size, struct config *config, struct i
     if (p.config->debug_wait && p.config->gdb == CONFIG_GDB_OFF)
         return FAIL(&p, "\"debug = wait\" waits for GDB, which \"gdb = off\" keeps out: delete one "
                         "of the two lines");
+    if (p.config->gdb == CONFIG_GDB_COM1 && !p.config->escape)
+        return FAIL(&p, "\"gdb = com1\" shares the console's line by the escape key, which "
+                        "\"escape = off\" takes away: delete one of the two lines");
     return true;
 }

@@ -25,7 +25,7 @@ struct vm_config {
 };
 
 /* The serial line on which GDB finds the guest. */
-enum config_gdb { CONFIG_GDB_COM2, CONFIG_GDB_OFF };
+enum config_gdb { CONFIG_GDB_COM2, CONFIG_GDB_COM1, CONFIG_GDB_OFF };
 
 struct config {
     struct vm_config vm; /* exactly one [vm NAME] section today */
@@ -33,7 +33,7 @@ struct config {
     int log_level;       /* enum log_level; key "log" = error|warn|info|debug */
     int keyboard;        /* 0, 1, 2: key "keyboard" = console|ps2|both */
     uint8_t escape;      /* key "escape" = ctrl-a|...|ctrl-z|off: 1 to 26, or 0 */
-    enum config_gdb gdb; /* key "gdb" = com2|off */
+    enum config_gdb gdb; /* key "gdb" = com2|com1|off; com1 is the console's, too */
     bool debug_wait;     /* key "debug" = run|wait: GDB lets the guest begin */
     int trace;           /* 0, 1: key "trace" = off|on */
     /* "[pxhv]", key "screen": the framebuffer to ask the firmware for. 0 x 0: none, "text". */

@@ -238,7 +238,7 @@ void cpuid_show_apic(struct vcpu *vcpu, bool enabled)
 }
 
 /* The guest's XCR0 lies in the CPU. QEMU's TCG doesn't intercept XSETBV, so the CPU is asked. */
-static void follow_xcr0(struct vcpu *vcpu)
+void cpuid_follow_xcr0(struct vcpu *vcpu)
 {
     if (!(vcpu->cpuid.basic[1][ECX] & L1C_XSAVE))
         return;
@@ -387,7 +387,7 @@ static const uint32_t *find_subleaf(struct vcpu *vcpu, uint32_t leaf, uint32_t s
         table->topology[2][ECX] = subleaf & 0xff; /* the CPU echoes it */
         return table->topology[2];
     default:
-        follow_xcr0(vcpu);
+        cpuid_follow_xcr0(vcpu);
         return subleaf < VCPU_CPUID_XSAVE ? table->xsave[subleaf] : nothing;
     }
 }

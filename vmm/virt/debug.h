@@ -76,8 +76,9 @@ struct vdebug_step {
     bool done;
     /* Of the newest entry, where by_flag: */
     bool flag_set, trapped, gate_set, injected;
-    uint8_t insn;      /* enum debug_insn */
-    uint64_t guest_tf; /* the guest's own TF and IF before */
+    bool by_hand;         /* without the CPU */
+    uint8_t insn, length; /* enum debug_insn, and the bytes of what isn't plain */
+    uint64_t guest_tf;    /* the guest's own TF and IF before */
     uint64_t guest_if;
     uint64_t rip, rflags11; /* RIP and, for SYSRET, R11 before */
     uint32_t int_shadow;

@@ -7,7 +7,8 @@
  * - every exception exits, so that none is delivered with TF in its frame;
  * - into a handler (an event being injected, INT n) and behind SYSCALL the CPU goes with TF clear:
  *   a breakpoint waits at the first instruction there;
- * - the shadow behind STI is opened anew;
+ * - STI is done here, as QEMU's TCG traps behind the instruction that follows; with prefixes it
+ * runs, and its shadow is opened anew;
  * - PUSHF's image is put right; POPF and IRET bring the guest's own TF, and the trap comes all the
  *   same; SYSRET's TF is in R11.
  * The guest's own TF goes on working in either way.
@@ -23,6 +24,9 @@
 
 #define DR6_CAUSES    0xe00full
 #define SHADOW_OF_STI 1u /* as both vendors have it */
+
+#define DR7_ANY_ENABLED   0xffull
+#define RFLAGS_IOPL_SHIFT 12
 
 /* The instructions that save, load or lose TF. */
 enum debug_insn {
@@ -80,6 +84,7 @@ static enum debug_insn insn_at_rip(struct vcpu *vcpu, uint8_t *vector)
     unsigned count = (unsigned)vdebug_read(vcpu, debug_linear_rip(vcpu), bytes, sizeof bytes);
     if (decode_insn(bytes, count, vcpu_code_bits(vcpu), &insn) != DECODE_OK)
         return DEBUG_PLAIN;
+    vcpu->debug.step.length = insn.length;
     if (is_primary(&insn, 0xcd)) {
         *vector = bytes[insn.length - 1];
         return DEBUG_INT;
@@ -134,6 +139,25 @@ static void set_flag(struct vcpu *vcpu)
         vcpu->gpr[VGPR_R11] |= X86_RFLAGS_TF;
 }
 
+/* Whether STI without prefixes sets IF and does nothing else. SDM "STI—Set Interrupt Flag". */
+static bool is_plain_sti(struct vcpu *vcpu)
+{
+    const struct vdebug *debug = &vcpu->debug;
+    bool has_points = debug->guest_register[VREG_DR7 - VREG_DR0] & DR7_ANY_ENABLED;
+    unsigned iopl = (unsigned)(vcpu->rflags >> RFLAGS_IOPL_SHIFT) & 3;
+    return debug->step.insn == DEBUG_STI && debug->step.length == 1 && !has_points &&
+           vcpu_cpl(vcpu) <= iopl;
+}
+
+static void sti_by_hand(struct vcpu *vcpu)
+{
+    bool shadow = !(vcpu->rflags & X86_RFLAGS_IF);
+    exit_finish_insn(vcpu, 1);
+    vcpu->rflags |= X86_RFLAGS_IF;
+    if (shadow)
+        vcpu->int_shadow = SHADOW_OF_STI;
+}
+
 static void prepare(struct vcpu *vcpu)
 {
     struct vdebug_step *step = &vcpu->debug.step;
@@ -157,7 +181,7 @@ static void prepare(struct vcpu *vcpu)
         wait_at_handler(vcpu, vector);
     else if (step->insn == DEBUG_SYSCALL)
         wait_at_syscall(vcpu);
-    else
+    else if (!(step->by_hand = is_plain_sti(vcpu)))
         set_flag(vcpu);
 }
 
@@ -207,7 +231,7 @@ static void take_flag_back(struct vcpu *vcpu)
     if (!step->trapped && vcpu->rip == step->rip)
         vcpu->int_shadow = step->int_shadow;
     if (step->trapped && step->insn == DEBUG_STI && !step->guest_if &&
-        (vcpu->rflags & X86_RFLAGS_IF))
+        (vcpu->rflags & X86_RFLAGS_IF) && vcpu->rip == step->rip + step->length)
         vcpu->int_shadow = SHADOW_OF_STI; /* the trap's exit may have ended it */
 }
 
@@ -244,12 +268,25 @@ enum exit_action debug_step_exit(struct vcpu *vcpu, struct vexit *exit)
     return EXIT_RETRY;
 }
 
+static void finish(struct vcpu *vcpu)
+{
+    bool asked = vcpu->debug.step.kind == VDEBUG_STEP_ASKED;
+    debug_step_end(vcpu);
+    if (asked)
+        debug_raise(vcpu, (struct vdebug_stop){.reason = VDEBUG_STEPPED});
+}
+
 void debug_step_round(struct vcpu *vcpu)
 {
     struct vdebug_step *step = &vcpu->debug.step;
     struct vexit *exit = vcpu->trace.next;
     if (step->by_flag)
         prepare(vcpu);
+    if (step->by_hand) {
+        sti_by_hand(vcpu);
+        finish(vcpu);
+        return;
+    }
     vcpu->backend->run(vcpu);
     if (step->by_flag)
         look_at(vcpu, exit);
@@ -259,10 +296,6 @@ void debug_step_round(struct vcpu *vcpu)
     trace_step(vcpu);
     step->flag_set = step->gate_set = step->trapped = false;
     bool done = step->done || action == EXIT_ADVANCE || switched || behind;
-    if (!done || vcpu->stopped)
-        return;
-    bool asked = step->kind == VDEBUG_STEP_ASKED;
-    debug_step_end(vcpu);
-    if (asked)
-        debug_raise(vcpu, (struct vdebug_stop){.reason = VDEBUG_STEPPED});
+    if (done && !vcpu->stopped)
+        finish(vcpu);
 }

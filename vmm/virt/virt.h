@@ -60,6 +60,8 @@ enum exit_action inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t er
 /* --- cpuid.c, msr.c, cr.c, pio.c ----------------------------------------------------------------
  */
 
+/* Brings vcpu->xcr0 up to date. */
+void cpuid_follow_xcr0(struct vcpu *vcpu);
 void cpuid_guest(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* The frequency that leaf 15h calls the core crystal clock's: the local APIC's timer counts it. */
 uint32_t cpuid_crystal_hz(const struct cpu_facts *facts);
