@@ -143,7 +143,6 @@ void vm_line_init(struct vm *vm, const struct config *config)
         .escape = {.key = config->escape, .shared = true},
         .silence = SHARE_SILENCE_S * hw_facts.tsc_hz,
     };
-    line->show_at = VTIME_NEVER;
     ring_init(&line->said, said_bytes, SAID_BYTES);
     vm->mon.escape.shared = vm->mon.hotkey.shared = true;
     vm->gdb.shared = true;

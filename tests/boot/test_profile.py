@@ -107,7 +107,8 @@ def test_the_page_needs_nothing_else(made):
 
 
 def make_elf(folder, functions, end):
-    """A program with functions at these addresses, in ascending order, and nothing from `end` on."""
+    """A program with functions at these addresses, the first of which is a multiple of 16, and nothing from
+    `end` on."""
     base = min(functions.values())
     source, elf = folder / "names.asm", folder / "names"
     places = sorted((address, name) for name, address in functions.items())
@@ -123,7 +124,7 @@ def make_elf(folder, functions, end):
 def test_names_come_from_the_kernels_symbols(made, tmp_path):
     """The hottest instruction of the guest's, as one of a program that was made around it."""
     hot = made.profile.rips[0]["rip"]
-    elf = make_elf(tmp_path, {"before": hot - 32, "hottest": hot - 5, "behind": hot + 1}, hot + 64)
+    elf = make_elf(tmp_path, {"before": hot - 32 & ~15, "hottest": hot - 5, "behind": hot + 1}, hot + 64)
     page = report.Report(made.profile, "a test", symbols=Symbols(elf)).page()
     assert "hottest+0x5<" in page and f"{hot:x}" in page
     plain = report.Report(made.profile, "a test").page()
