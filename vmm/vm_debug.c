@@ -172,6 +172,7 @@ void vm_debug_init(struct vm *vm, const struct config *config)
     if (on_com1 && !vm->debug_line)
         log_warn("\"gdb = com1\" in pxhv.cfg finds no COM1: this machine has none");
     gdb_init(&vm->gdb, debug_line_sink, &vm->vcpu, &host);
+    vm->line.show_at = VTIME_NEVER;
     if (on_com1 && vm->debug_line)
         vm_line_init(vm, config);
 }

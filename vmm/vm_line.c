@@ -82,11 +82,17 @@ void vm_line_lend(struct vm *vm)
 
     if (!vm->line.shared || vm->line.lent)
         return;
+    if (vm->vcpu.stop != VM_RUNNING) { /* nobody would listen to GDB */
+        log_raw("pxHV: there is no guest for GDB: it has ended\n");
+        return;
+    }
     escape_name(vm->line.share.escape.key, key);
     log_raw("pxHV: this serial line is GDB's until it detaches; %s d takes it back\n", key);
     vm->line.lent = true;
     vm->line.share.escape.pending = false;
     serial_lend((struct byte_sink){hear, vm});
+    vm->debug_at = vm_guest_now(vm); /* what has come already */
+    pc_host_deadline_changed(&vm->pc);
 }
 
 void vm_line_take_back(struct vm *vm, bool acknowledgement)
@@ -137,7 +143,6 @@ void vm_line_init(struct vm *vm, const struct config *config)
         .escape = {.key = config->escape, .shared = true},
         .silence = SHARE_SILENCE_S * hw_facts.tsc_hz,
     };
-    line->show_at = VTIME_NEVER;
     ring_init(&line->said, said_bytes, SAID_BYTES);
     vm->mon.escape.shared = vm->mon.hotkey.shared = true;
     vm->gdb.shared = true;

@@ -97,6 +97,7 @@ def boot_and_fetch(machine):
 
 
 def main(name, image, elf, out, symbols=None):
+    names = Symbols(symbols) if symbols else None  # before a boot that would be in vain
     machine = Machine(name, image, elf)
     try:
         data, marks = boot_and_fetch(machine)
@@ -106,8 +107,7 @@ def main(name, image, elf, out, symbols=None):
         machine.stop()
     if name == "vtx":
         shown = machine.stages()
-    page = report.Report(profile, machine.words, marks, shown, Symbols(symbols) if symbols else None,
-                         "make profile").page()
+    page = report.Report(profile, machine.words, marks, shown, names, "make profile").page()
     with open(out, "w", encoding="utf-8") as file:
         file.write(page)
     with open(os.path.splitext(out)[0] + ".bin", "wb") as file:

@@ -40,7 +40,7 @@ main:
         WRITE_MSR MSR_STAR, 10h << 32   ; __BOOT_CS
         WRITE_MSR MSR_LSTAR, system
         WRITE_MSR MSR_FMASK, 300h       ; IF, TF
-        PIT_START 2, 1193               ; a millisecond
+        PIT_START 2, 59659              ; 50 ms: far longer than a handler is stepped through
         STEP    sti
         STEP    nop
         STEP    mov ebx, ss

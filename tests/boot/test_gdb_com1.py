@@ -148,3 +148,12 @@ def test_an_escape_key_is_needed(image, tiny):
     assert ('"gdb = com1" shares the console\'s line by the escape key, which "escape = off" takes '
             "away: delete one of the two lines") in result.text, result
     assert not result.ended
+
+
+def test_a_guest_that_has_ended_is_none_for_gdb(platform, console, image, tiny):
+    guest = console(platform, image(edit=with_com1(), KERNEL=tiny("halt_forever")), timeout=120)
+    guest.expect("Press r to restart it")
+    guest.line.send("\x01d")
+    guest.expect("there is no guest for GDB: it has ended")
+    guest.line.send("p")  # the line is still the console's
+    assert guest.wait_for_end(), guest.log

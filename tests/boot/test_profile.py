@@ -13,6 +13,8 @@ import machine
 FOLDER = os.path.join(machine.ROOT, "guest", "profile")
 sys.path.insert(0, FOLDER)
 import fileformat  # noqa: E402
+import report  # noqa: E402
+from symbols import Symbols  # noqa: E402
 
 ELF = os.path.join(machine.BUILD, "pxhv-debug.elf")
 
@@ -102,6 +104,58 @@ def test_the_way_of_an_exit_has_every_stage(made):
 def test_the_page_needs_nothing_else(made):
     page = made.path.read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=[\"'](?!#)|url\((?!#)|@import|<script", page)
+
+
+def make_elf(folder, functions, end):
+    """A program with functions at these addresses, the first of which is a multiple of 16, and nothing from
+    `end` on."""
+    base = min(functions.values())
+    source, elf = folder / "names.asm", folder / "names"
+    places = sorted((address, name) for name, address in functions.items())
+    lines = ["bits 64", "section .text"]
+    for (address, name), (behind, _) in zip(places, [*places[1:], (end, "")]):
+        lines += [f"{name}:", f"times {behind - address} nop"]
+    source.write_text("\n".join(lines) + "\n", encoding="ascii")
+    subprocess.run(["nasm", "-f", "elf64", "-o", f"{elf}.o", source], check=True)
+    subprocess.run(["ld", f"-Ttext={base:#x}", "-e", "0", "-o", elf, f"{elf}.o"], check=True, capture_output=True)
+    return elf
+
+
+def test_names_come_from_the_kernels_symbols(made, tmp_path):
+    """The hottest instruction of the guest's, as one of a program that was made around it."""
+    hot = made.profile.rips[0]["rip"]
+    elf = make_elf(tmp_path, {"before": hot - 32 & ~15, "hottest": hot - 5, "behind": hot + 1}, hot + 64)
+    page = report.Report(made.profile, "a test", symbols=Symbols(elf)).page()
+    assert "hottest+0x5<" in page and f"{hot:x}" in page
+    plain = report.Report(made.profile, "a test").page()
+    assert "hottest" not in plain and "VMLINUX=" in plain and "VMLINUX=" not in page
+
+
+def test_symbols_name_what_lies_in_a_function(tmp_path):
+    elf = make_elf(tmp_path, {"first": 0x1000000, "second": 0x1000010, "last": 0x1000020}, 0x1000030)
+    listing = tmp_path / "System.map"
+    listing.write_text(subprocess.run(["nm", elf], check=True, capture_output=True, text=True).stdout)
+    for path in (elf, listing):
+        symbols = Symbols(path)
+        assert symbols.name(0xffffff) is None
+        assert symbols.name(0x1000000) == "first" and symbols.name(0x100000f) == "first+0xf"
+        assert symbols.name(0x1000010) == "second"
+        assert symbols.name(0x9000000) is None  # behind the last one, whose end isn't known
+
+
+def test_symbols_that_are_none_are_refused(tmp_path):
+    elf = make_elf(tmp_path, {"first": 0x1000000}, 0x1000010)
+    subprocess.run(["strip", elf], check=True)
+    # What Debian puts into /boot.
+    stub = tmp_path / "System.map"
+    stub.write_text("ffffffffffffffff B The real System.map is in the linux-image-dbg package\n")
+    for path, words in ((elf, "names no function"), (stub, "names no function"),
+                        (tmp_path / "nothing", "can't be read"), (tmp_path, "can't be read")):
+        with pytest.raises(SystemExit, match=words):
+            Symbols(path)
+    done = subprocess.run([sys.executable, os.path.join(FOLDER, "run.py"), "amdv", "no-image", ELF,
+                           tmp_path / "page.html", elf], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done
 
 
 def test_a_damaged_profile_is_refused(made):

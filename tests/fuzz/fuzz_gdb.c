@@ -5,7 +5,8 @@
  * still, and it writes no RIP that the vCPU refuses.
  *
  * Input: FFh and a byte is a stop of the guest, or its going on; FEh, a length and a text is a
- * packet whose frame is made here; every other byte is one of the line.
+ * packet whose frame is made here; FDh and a byte is somebody at the console; every other byte is
+ * one of the line.
  */
 #include "../unit/gdb_rig.h"
 #include "input.h"
@@ -47,6 +48,19 @@ static void guest_stops_or_runs(uint8_t how)
     rig_stop(reasons[how % ARRAY_SIZE(reasons)]);
 }
 
+static void console(uint8_t what)
+{
+    rig.gdb.shared ^= what >> 2 & 1;
+    if (what & 1)
+        gdb_drop(&rig.gdb);
+    if (what & 2)
+        gdb_expect_restart(&rig.gdb);
+    if (what & 8)
+        gdb_console(&rig.gdb, (const uint8_t *)"$text#00", 8);
+    /* Who is dropped before a stopped guest has left. */
+    check(!(what & 1) || !rig.stopped || !rig.vcpu.debug.attached);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char packet[256];
@@ -62,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             packet[length] = 0;
             i += length;
             rig_packet(packet);
+        } else if (data[i] == 0xfd && i + 1 < size) {
+            console(data[++i]);
         } else {
             gdb_receive(&rig.gdb, data[i]);
         }

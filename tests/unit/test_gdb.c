@@ -358,6 +358,25 @@ static void what_is_not_known_gets_the_empty_reply(void **state)
     assert_string_equal(answer("!"), "OK");
 }
 
+/* An error would end GDB's wait for the stop. */
+static void noise_while_it_waits_is_not_answered(void **state)
+{
+    (void)state;
+    answer("QStartNoAckMode");
+    rig_forget_sent();
+    rig_bytes("$g#00", 5);
+    assert_string_equal(sent_packets(), "E4a");
+    answer("c");
+    rig_run();
+    rig_forget_sent();
+    rig_bytes("$g#00", 5);
+    assert_string_equal(rig.sent, "");
+    rig_stop(VDEBUG_SOFT);
+    rig_forget_sent();
+    rig_bytes("$g#00", 5);
+    assert_string_equal(sent_packets(), "E4a");
+}
+
 static void no_acknowledgements_by_agreement(void **state)
 {
     (void)state;
@@ -392,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup(what_the_guest_says_is_shown_while_it_runs, setup),
         cmocka_unit_test_setup(there_is_one_thread, setup),
         cmocka_unit_test_setup(what_is_not_known_gets_the_empty_reply, setup),
+        cmocka_unit_test_setup(noise_while_it_waits_is_not_answered, setup),
         cmocka_unit_test_setup(no_acknowledgements_by_agreement, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,9 +25,15 @@ static void resume(struct gdb *gdb, enum vdebug_resume how)
     vdebug_resume(gdb->vcpu, how);
 }
 
+static void set_awaited(struct gdb *gdb, bool awaited)
+{
+    gdb->awaited = awaited;
+    gdb->link.unasked = awaited;
+}
+
 static void let_go(struct gdb *gdb, enum vdebug_resume how)
 {
-    gdb->awaited = true;
+    set_awaited(gdb, true);
     gdb->broken = false;
     resume(gdb, how);
 }
@@ -48,7 +54,7 @@ static void leave(struct gdb *gdb)
     vdebug_set_step_events(gdb->vcpu, false);
     gdb->attached = false;
     gdb->dropped = false;
-    gdb->awaited = false;
+    set_awaited(gdb, false);
     gdb->held = false;
     gdb->in_range = false;
     gdb->physical = false;
@@ -369,7 +375,7 @@ void gdb_guest_stopped(struct gdb *gdb)
     }
     if (gdb->held) { /* whoever speaks knows of no guest that runs */
         gdb->held = false;
-        gdb->awaited = false;
+        set_awaited(gdb, false);
         gdb->in_range = false;
         answer(gdb);
         return;
@@ -390,7 +396,7 @@ void gdb_guest_stopped(struct gdb *gdb)
     }
     if (vdebug_stop(gdb->vcpu)->reason == VDEBUG_GUEST_ENDED)
         gdb_explain_end(gdb);
-    gdb->awaited = false;
+    set_awaited(gdb, false);
     gdb_reply_stop(gdb);
     gdb->broken = false;
 }

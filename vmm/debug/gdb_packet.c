@@ -189,7 +189,7 @@ static enum gdb_event judge(struct gdb_link *link)
     if (!good) {
         if (!link->no_ack)
             put_line(link, '-');
-        else
+        else if (!link->unasked)
             gdb_reply(link, REPLY_DAMAGED);
         return GDB_EVENT_NONE;
     }

@@ -26,8 +26,9 @@ struct gdb_link {
 
     /* Reception. */
     enum { GDB_IDLE, GDB_TEXT, GDB_ESCAPED, GDB_CHECK_HIGH, GDB_CHECK_LOW } state;
-    bool known;  /* a debugger has sent a whole packet */
-    bool no_ack; /* "QStartNoAckMode": neither side acknowledges */
+    bool known;   /* a debugger has sent a whole packet */
+    bool no_ack;  /* "QStartNoAckMode": neither side acknowledges */
+    bool unasked; /* it waits for a stop: what comes meanwhile is no packet of its, but noise */
     bool too_long, bad_digit;
     uint8_t sum, check;
     uint32_t in_length;
