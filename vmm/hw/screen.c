@@ -11,6 +11,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/ring.h"
 #include "term/charset.h"
 #include "term/history.h"
 
@@ -31,6 +32,8 @@
 
 #define HISTORY_BYTES KIB(256)
 
+#define ESC 0x1Bu
+
 extern const uint8_t screen_font[];
 
 static enum { NO_SCREEN, TEXT_SCREEN, PIXEL_SCREEN } kind;
@@ -39,6 +42,8 @@ static uint16_t *vga;
 static unsigned vga_cursor;
 static struct framebuffer framebuffer;
 
+static uint8_t unread_bytes[KIB(4)];
+static struct ring unread = {.bytes = unread_bytes, .size = sizeof(unread_bytes)};
 static struct terminal terminal;
 static struct history history;
 static struct surface surface;
@@ -110,6 +115,15 @@ static void show_cursor(void)
         surface_move_cursor(&surface, row, terminal.cursor.column);
 }
 
+/* Plain text is kept until somebody looks: whoever says a byte doesn't wait for lines to scroll. */
+static void read_text(void)
+{
+    uint8_t byte;
+
+    while (ring_get(&unread, &byte))
+        terminal_put(&terminal, byte);
+}
+
 /* The terminal's changes become the surface's, one row at a time or, for a view that moves with
  * them, all. */
 static void take_changes(void)
@@ -130,6 +144,7 @@ static bool draw(unsigned cells)
 {
     if (!drawable)
         return true;
+    read_text();
     take_changes();
     show_cursor();
     return surface_draw(&surface, (struct row_source){shown_row, NULL}, cells);
@@ -247,10 +262,16 @@ struct terminal *screen_terminal(void)
 
 /* --- writing and drawing ---------------------------------------------------------------------- */
 
+/* A sequence, which may ask for an answer, goes to the terminal at once. No unread byte begins one.
+ */
 void screen_put(uint8_t byte)
 {
-    if (kind != NO_SCREEN)
-        terminal_put(&terminal, byte);
+    if (kind == NO_SCREEN)
+        return;
+    if (byte != ESC && terminal.state == TERMINAL_GROUND && ring_put(&unread, byte))
+        return;
+    read_text();
+    terminal_put(&terminal, byte);
 }
 
 bool screen_draw(void)
@@ -304,6 +325,7 @@ void screen_scroll(int lines)
 {
     int64_t wanted = (int64_t)back + lines;
 
+    read_text();
     back = wanted < 0 ? 0 : (unsigned)min_u64((uint64_t)wanted, history.count);
     page.row = NULL;
     surface_mark_all(&surface);
