@@ -36,6 +36,7 @@ static void show_id(struct lapic *lapic)
 static void reset_registers(struct lapic *lapic)
 {
     memset(lapic->config.page, 0, LAPIC_PAGE_SIZE);
+    lapic_forget_vectors(lapic);
     for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
         *lapic_lvt(lapic, i) = LAPIC_LVT_MASKED;
     *lapic_reg(lapic, LAPIC_VERSION) = LAPIC_VERSION_VALUE;
@@ -361,6 +362,11 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 {
     bool done = true;
+    if (msr == LAPIC_MSR_EOI && value == 0 && lapic_mode(lapic) == LAPIC_X2APIC) {
+        lapic_end_of_interrupt(lapic);
+        lapic_sync(lapic);
+        return true;
+    }
     if (msr == LAPIC_MSR_BASE)
         done = base_write(lapic, value);
     else if (msr == LAPIC_MSR_TSC_DEADLINE)

@@ -72,7 +72,7 @@ struct lapic_wiring {
     struct signal_line moved;               /* the mode or the page's address has changed */
     int (*extint_ack)(void *ctx);           /* INTA of the 8259As: the vector */
     void (*eoi)(void *ctx, uint8_t vector); /* a level-triggered interrupt has ended */
-    /* Guest time at which the guest's TSC gets to a value; the present where it has already. */
+    /* Guest time at which the guest's TSC gets to a value; 0 where it has already. */
     vtime_t (*when_tsc)(void *ctx, uint64_t tsc);
     /* CR8 as a processor that helps holds it; both are NULL where that is in the page alone. */
     uint8_t (*cr8)(void *ctx);
@@ -100,6 +100,11 @@ struct lapic {
     bool error_signalled;
     bool extint;           /* an I/O APIC or a message asked for an INTA cycle */
     bool changed;          /* wiring.changed is to be told */
+    bool vectors_changed;  /* the same if the processor takes vectors by itself */
+    bool held;             /* a request isn't deliverable; with TPR it may become so */
+    bool intr_high;        /* what INTR shows: its sink is called for changes alone */
+    uint8_t words[2];      /* bit n: word n of IRR, of ISR may have bits; all where the processor
+                              changes them by itself */
     uint64_t expiry;       /* tick at which the count gets to 0; UINT64_MAX: it is there */
     uint64_t tsc_deadline; /* IA32_TSC_DEADLINE; 0: not armed */
     vtime_t deadline_ns;   /* the same in guest time */
@@ -171,6 +176,7 @@ static inline uint32_t *lapic_lvt(const struct lapic *lapic, enum lapic_lvt entr
 uint8_t lapic_tpr(const struct lapic *lapic);
 void lapic_set_tpr(struct lapic *lapic, uint8_t tpr);
 bool lapic_software_enabled(const struct lapic *lapic);
+void lapic_forget_vectors(struct lapic *lapic); /* IRR and ISR were cleared */
 uint8_t lapic_ppr(const struct lapic *lapic);
 void lapic_error(struct lapic *lapic, uint8_t error);
 /* An interrupt from inside: by an LVT entry's mode and vector, unless it is masked. */

@@ -174,6 +174,7 @@ struct vcpu {
     uint64_t deadline_ns;   /* what set_deadline() was last armed for; 0 forces a new arming */
     uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
     bool deadline_served;   /* one has just passed: the next is to leave the guest some time */
+    uint64_t polled_tsc;    /* when a deadline's exit last served the host */
     uint32_t nested_faults; /* exceptions in a row that met an exception's delivery */
     uint64_t nested_fault_exit;
 
