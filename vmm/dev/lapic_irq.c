@@ -175,6 +175,7 @@ static bool accept(struct lapic *lapic, uint8_t vector, bool level)
         lapic_error(lapic, LAPIC_ESR_RECEIVE_VECTOR);
         return false;
     }
+    lapic_settle(lapic); /* behind this request, an end has to be an EOI */
     lapic->accepted++;
     lapic->vectors_changed = true;
     bit_set(lapic, LAPIC_IRR, vector);
@@ -294,10 +295,28 @@ void lapic_evaluate(struct lapic *lapic)
 
 /* --- to the processor and out ----------------------------------------------------------------- */
 
+/* The end of an interrupt needs an EOI where something follows from it: a level-triggered source to
+ * be told, a request that waits. */
+static void offer_end(struct lapic *lapic, uint8_t vector)
+{
+    if (lapic->wiring.offer_end && lapic->words[0] == 0 && !is_level(lapic, vector))
+        lapic->end_offered = lapic->wiring.offer_end(lapic->wiring.ctx);
+}
+
+void lapic_settle_end(struct lapic *lapic)
+{
+    if (!lapic->end_offered)
+        return;
+    lapic->end_offered = false;
+    if (lapic->wiring.withdraw_end(lapic->wiring.ctx))
+        lapic_end_of_interrupt(lapic);
+}
+
 /* What the 8259A wants goes first: it waits outside of all priorities. */
 int lapic_ack(struct lapic *lapic)
 {
     int vector = -1;
+    lapic_settle(lapic);
     uint8_t fixed = to_be_taken(lapic);
     if (extint_asserted(lapic)) {
         lapic->extint = false;
@@ -308,6 +327,7 @@ int lapic_ack(struct lapic *lapic)
         lapic->vectors_changed = true;
         bit_clear(lapic, LAPIC_IRR, fixed);
         bit_set(lapic, LAPIC_ISR, fixed);
+        offer_end(lapic, fixed);
         vector = fixed;
     }
     lapic_sync(lapic);

@@ -108,6 +108,20 @@ static void end_of_interrupt(void *ctx, uint8_t vector)
     ioapic_eoi(&pc->ioapic, vector);
 }
 
+static bool offer_end(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pc->vcpu && pveoi_offer(pc->vcpu);
+}
+
+static bool withdraw_end(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pveoi_withdraw(pc->vcpu);
+}
+
 bool pc_send_message(void *ctx, const struct apic_message *message)
 {
     struct pc *pc = ctx;
@@ -302,6 +316,8 @@ void pc_apic_init(struct pc *pc)
         .moved = {place_page, pc},
         .extint_ack = extint_ack,
         .eoi = end_of_interrupt,
+        .offer_end = offer_end,
+        .withdraw_end = withdraw_end,
         .when_tsc = when_tsc,
         .ctx = pc,
     };

@@ -211,6 +211,7 @@ static void debug_stopped(void *ctx)
 {
     struct pc *pc = ctx;
 
+    lapic_settle_end(&pc->lapic); /* what is shown is true */
     if (pc->config.debug_stopped)
         pc->config.debug_stopped(pc->config.host_ctx);
 }

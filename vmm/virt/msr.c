@@ -343,6 +343,7 @@ static const struct msr_entry common_entries[] = {
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, read_mtrr, write_mtrr_def_type},
     {MSR_XSS, MSR_XSS, msr_read_zero, msr_write_zero},
     {MSR_PVCLOCK_WALL, MSR_PVCLOCK_SYSTEM_TIME, pvclock_read, pvclock_write},
+    {MSR_PVEOI, MSR_PVEOI, pveoi_read, pveoi_write},
     {MSR_EFER, MSR_EFER, read_backend, write_efer},
     {MSR_FS_BASE, MSR_GS_BASE, read_backend, write_address},
 };
@@ -410,6 +411,7 @@ void msr_reset(struct vcpu *vcpu)
     vcpu->bios_sign_id = 0;
     vcpu->tsc_adjust = 0;
     pvclock_reset(vcpu);
+    pveoi_reset(vcpu);
     /* As firmware leaves them, since there is none: all memory WB, the VGA window UC, ROM WP. With
      * MTRRs off, Linux would do without PAT too. */
     memset(vcpu->mtrr, 0, sizeof(vcpu->mtrr));

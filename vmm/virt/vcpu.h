@@ -186,6 +186,8 @@ struct vcpu {
     uint64_t tsc_adjust;
     uint64_t pvclock, pvclock_wall; /* what the guest wrote to its MSRs: see pvclock.c */
     uint32_t pvclock_version;
+    uint64_t pveoi;       /* likewise: pveoi.c */
+    gpa_t pveoi_at;       /* where the newest offer was made */
     int64_t wall_epoch_s; /* seconds from 1970 to guest time 0 */
     struct vcpu_cpuid cpuid;
 
