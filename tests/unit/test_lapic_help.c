@@ -186,13 +186,31 @@ static void with_tpr_alone_intr_is_driven_as_ever(void **state)
     (void)state;
     fixed(0x41, false);
     assert_true(intr.high);
-    assert_int_equal(changes, 1);
     assert_int_equal(lapic_ack(&lapic), 0x41);
-    assert_int_equal(changes, 2);
     wr(0xb0, 0);
-    assert_int_equal(changes, 3);
+    assert_int_equal(changes, 0); /* no request waits for a lower TPR: nothing to tell */
     assert_false(lapic_delivers(&lapic));
     assert_false(lapic_delivery_due(&lapic));
+}
+
+static void with_tpr_alone_a_request_that_waits_is_told(void **state)
+{
+    (void)state;
+    page[0x80 / 4] = 0x50; /* by the processor: MOV CR8 */
+    fixed(0x41, false);
+    assert_false(intr.high);
+    assert_int_equal(changes, 1);
+    assert_int_equal(lapic_tpr_threshold(&lapic), 4);
+    page[0x80 / 4] = 0x30;
+    lapic_evaluate(&lapic);
+    assert_true(intr.high);
+    assert_int_equal(changes, 2);
+    assert_int_equal(lapic_tpr_threshold(&lapic), 0);
+    page[0x80 / 4] = 0x40; /* raised before the processor takes it */
+    assert_int_equal(lapic_ack(&lapic), -1);
+    assert_false(intr.high);
+    assert_int_equal(changes, 3);
+    assert_int_equal(lapic_tpr_threshold(&lapic), 4);
 }
 
 static void the_threshold_is_the_class_that_tpr_holds_back(void **state)
@@ -279,6 +297,7 @@ int main(void)
         DELIVERY(disabled_by_its_base_it_begins_anew),
         DELIVERY(the_page_holds_what_reads_in_x2apic_mode_give),
         TPR(with_tpr_alone_intr_is_driven_as_ever),
+        TPR(with_tpr_alone_a_request_that_waits_is_told),
         TPR(the_threshold_is_the_class_that_tpr_holds_back),
         TPR(a_request_that_tpr_overtook_is_not_acknowledged),
         TPR(a_cr8_of_the_processors_own_is_the_tprs_class),

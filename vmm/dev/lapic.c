@@ -36,6 +36,8 @@ static void show_id(struct lapic *lapic)
 static void reset_registers(struct lapic *lapic)
 {
     memset(lapic->config.page, 0, LAPIC_PAGE_SIZE);
+    lapic_forget_vectors(lapic);
+    lapic->end_offered = false;
     for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
         *lapic_lvt(lapic, i) = LAPIC_LVT_MASKED;
     *lapic_reg(lapic, LAPIC_VERSION) = LAPIC_VERSION_VALUE;
@@ -255,6 +257,7 @@ static enum io_result lapic_read(void *dev, uint32_t offset, unsigned size, uint
 {
     struct lapic *lapic = dev;
     enum io_result result = page_check(lapic, offset, size);
+    lapic_settle(lapic);
     if (result == IO_OK)
         *value = page_read(lapic, offset);
     lapic_sync(lapic);
@@ -265,6 +268,7 @@ static enum io_result lapic_write(void *dev, uint32_t offset, unsigned size, uin
 {
     struct lapic *lapic = dev;
     enum io_result result = page_check(lapic, offset, size);
+    lapic_settle(lapic);
     if (result == IO_OK)
         page_write(lapic, offset, (uint32_t)value);
     lapic_sync(lapic);
@@ -347,6 +351,7 @@ static bool is_x2apic_msr(const struct lapic *lapic, uint32_t msr)
 
 bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 {
+    lapic_settle(lapic);
     if (msr == LAPIC_MSR_BASE) {
         *value = lapic->base;
         return true;
@@ -361,6 +366,12 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 {
     bool done = true;
+    lapic_settle(lapic);
+    if (msr == LAPIC_MSR_EOI && value == 0 && lapic_mode(lapic) == LAPIC_X2APIC) {
+        lapic_end_of_interrupt(lapic);
+        lapic_sync(lapic);
+        return true;
+    }
     if (msr == LAPIC_MSR_BASE)
         done = base_write(lapic, value);
     else if (msr == LAPIC_MSR_TSC_DEADLINE)
@@ -394,6 +405,7 @@ uint8_t lapic_cr8(const struct lapic *lapic)
 
 void lapic_set_cr8(struct lapic *lapic, uint8_t cr8)
 {
+    lapic_settle(lapic);
     lapic_set_tpr(lapic, (uint8_t)(cr8 << 4));
     lapic_sync(lapic);
 }

@@ -72,7 +72,11 @@ struct lapic_wiring {
     struct signal_line moved;               /* the mode or the page's address has changed */
     int (*extint_ack)(void *ctx);           /* INTA of the 8259As: the vector */
     void (*eoi)(void *ctx, uint8_t vector); /* a level-triggered interrupt has ended */
-    /* Guest time at which the guest's TSC gets to a value; the present where it has already. */
+    /* The end of the interrupt that lapic_ack() is about to give may come another way than by a
+     * write to EOI. False: no. Taking that back: true when it has come. Both may be NULL. */
+    bool (*offer_end)(void *ctx);
+    bool (*withdraw_end)(void *ctx);
+    /* Guest time at which the guest's TSC gets to a value; 0 where it has already. */
     vtime_t (*when_tsc)(void *ctx, uint64_t tsc);
     /* CR8 as a processor that helps holds it; both are NULL where that is in the page alone. */
     uint8_t (*cr8)(void *ctx);
@@ -99,7 +103,13 @@ struct lapic {
     uint8_t errors; /* since ESR was written */
     bool error_signalled;
     bool extint;           /* an I/O APIC or a message asked for an INTA cycle */
+    bool end_offered;      /* of the highest vector in ISR */
     bool changed;          /* wiring.changed is to be told */
+    bool vectors_changed;  /* the same if the processor takes vectors by itself */
+    bool held;             /* a request isn't deliverable; with TPR it may become so */
+    bool intr_high;        /* what INTR shows: its sink is called for changes alone */
+    uint8_t words[2];      /* bit n: word n of IRR, of ISR may have bits; all where the processor
+                              changes them by itself */
     uint64_t expiry;       /* tick at which the count gets to 0; UINT64_MAX: it is there */
     uint64_t tsc_deadline; /* IA32_TSC_DEADLINE; 0: not armed */
     vtime_t deadline_ns;   /* the same in guest time */
@@ -137,6 +147,8 @@ bool lapic_may_send_nmi(const struct lapic *lapic);
 void lapic_virtual_wire(struct lapic *lapic);
 /* The guest's TSC was set: the date of a deadline is another. */
 void lapic_tsc_moved(struct lapic *lapic);
+/* Brings ISR up to date with an end that came another way: what every look at it begins with. */
+void lapic_settle_end(struct lapic *lapic);
 
 /* --- for a processor that helps --------------------------------------------------------------- */
 
@@ -169,10 +181,17 @@ static inline uint32_t *lapic_lvt(const struct lapic *lapic, enum lapic_lvt entr
     return lapic_reg(lapic, LAPIC_LVT_TIMER + 16u * entry);
 }
 
+static inline void lapic_settle(struct lapic *lapic)
+{
+    if (lapic->end_offered)
+        lapic_settle_end(lapic);
+}
+
 /* lapic_irq.c */
 uint8_t lapic_tpr(const struct lapic *lapic);
 void lapic_set_tpr(struct lapic *lapic, uint8_t tpr);
 bool lapic_software_enabled(const struct lapic *lapic);
+void lapic_forget_vectors(struct lapic *lapic); /* IRR and ISR were cleared */
 uint8_t lapic_ppr(const struct lapic *lapic);
 void lapic_error(struct lapic *lapic, uint8_t error);
 /* An interrupt from inside: by an LVT entry's mode and vector, unless it is masked. */

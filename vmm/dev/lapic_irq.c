@@ -5,6 +5,7 @@
  */
 #include "dev/lapic.h"
 #include "lib/bits.h"
+#include "lib/mem.h"
 
 #define VECTOR_FIRST_LEGAL 16u
 #define PRIORITY_CLASS     0xF0u
@@ -16,28 +17,51 @@ static uint32_t *word_of(const struct lapic *lapic, uint32_t map, uint8_t vector
     return lapic_reg(lapic, map + 16u * (vector / 32));
 }
 
+static inline uint8_t *words_of(struct lapic *lapic, uint32_t map)
+{
+    return &lapic->words[map == LAPIC_ISR];
+}
+
 static void bit_set(struct lapic *lapic, uint32_t map, uint8_t vector)
 {
     *word_of(lapic, map, vector) |= BIT(vector % 32);
+    *words_of(lapic, map) |= (uint8_t)BIT(vector / 32);
 }
 
 static void bit_clear(struct lapic *lapic, uint32_t map, uint8_t vector)
 {
-    *word_of(lapic, map, vector) &= ~BIT(vector % 32);
+    uint32_t *word = word_of(lapic, map, vector);
+    *word &= ~BIT(vector % 32);
+    if (*word == 0 && lapic->config.help != LAPIC_DELIVERED)
+        *words_of(lapic, map) &= (uint8_t)~BIT(vector / 32);
 }
 
-static bool bit_test(const struct lapic *lapic, uint32_t map, uint8_t vector)
+void lapic_forget_vectors(struct lapic *lapic)
 {
-    return *word_of(lapic, map, vector) & BIT(vector % 32);
+    memset(lapic->words, lapic->config.help == LAPIC_DELIVERED ? 0xFF : 0, sizeof(lapic->words));
+}
+
+/* Of TMR. */
+static void set_level(struct lapic *lapic, uint8_t vector, bool level)
+{
+    uint32_t *word = word_of(lapic, LAPIC_TMR, vector), bit = BIT(vector % 32);
+    *word = level ? *word | bit : *word & ~bit;
+}
+
+static bool is_level(const struct lapic *lapic, uint8_t vector)
+{
+    return *word_of(lapic, LAPIC_TMR, vector) & BIT(vector % 32);
 }
 
 /* 0 when the map is empty: vectors below 16 are never in one. */
-static uint8_t highest(const struct lapic *lapic, uint32_t map)
+static inline uint8_t highest(const struct lapic *lapic, uint32_t map)
 {
-    for (unsigned word = 8; word-- > 0;) {
+    for (uint32_t words = lapic->words[map == LAPIC_ISR]; words != 0;) {
+        unsigned word = 31 - (unsigned)__builtin_clz(words);
         uint32_t bits = *lapic_reg(lapic, map + 16u * word);
         if (bits)
             return (uint8_t)(word * 32 + 31 - (unsigned)__builtin_clz(bits));
+        words &= ~BIT(word);
     }
     return 0;
 }
@@ -151,13 +175,11 @@ static bool accept(struct lapic *lapic, uint8_t vector, bool level)
         lapic_error(lapic, LAPIC_ESR_RECEIVE_VECTOR);
         return false;
     }
+    lapic_settle(lapic); /* behind this request, an end has to be an EOI */
     lapic->accepted++;
-    lapic->changed = true;
+    lapic->vectors_changed = true;
     bit_set(lapic, LAPIC_IRR, vector);
-    if (level)
-        bit_set(lapic, LAPIC_TMR, vector);
-    else
-        bit_clear(lapic, LAPIC_TMR, vector);
+    set_level(lapic, vector, level);
     return true;
 }
 
@@ -247,14 +269,29 @@ bool lapic_may_send_nmi(const struct lapic *lapic)
            apic_wakes_always((enum apic_delivery)LAPIC_LVT_DELIVERY(lvt));
 }
 
+/* A processor that has TPR alone wants to know of requests that may wait for a lower one. */
+static inline bool helper_cares(struct lapic *lapic, bool fixed)
+{
+    bool held = !fixed && lapic->words[0] != 0;
+    bool told = lapic->held;
+    lapic->held = held;
+    if (lapic->config.help == LAPIC_DELIVERED)
+        return lapic->changed || lapic->vectors_changed;
+    return lapic->changed || held != told || (held && lapic->vectors_changed);
+}
+
 void lapic_sync(struct lapic *lapic)
 {
     if (lapic_mode(lapic) != LAPIC_DISABLED)
         sync_level_input(lapic);
-    irq_set(&lapic->wiring.intr, lapic_irq_cause(lapic));
-    if (lapic->changed)
+    bool fixed = to_be_taken(lapic) != 0, high = fixed || extint_asserted(lapic);
+    if (high != lapic->intr_high) {
+        lapic->intr_high = high;
+        irq_set(&lapic->wiring.intr, high);
+    }
+    if (helper_cares(lapic, fixed))
         signal_raise(&lapic->wiring.changed);
-    lapic->changed = false;
+    lapic->changed = lapic->vectors_changed = false;
 }
 
 void lapic_evaluate(struct lapic *lapic)
@@ -265,10 +302,28 @@ void lapic_evaluate(struct lapic *lapic)
 
 /* --- to the processor and out ----------------------------------------------------------------- */
 
+/* The end of an interrupt needs an EOI where something follows from it: a level-triggered source to
+ * be told, a request that waits. */
+static void offer_end(struct lapic *lapic, uint8_t vector)
+{
+    if (lapic->wiring.offer_end && lapic->words[0] == 0 && !is_level(lapic, vector))
+        lapic->end_offered = lapic->wiring.offer_end(lapic->wiring.ctx);
+}
+
+void lapic_settle_end(struct lapic *lapic)
+{
+    if (!lapic->end_offered)
+        return;
+    lapic->end_offered = false;
+    if (lapic->wiring.withdraw_end(lapic->wiring.ctx))
+        lapic_end_of_interrupt(lapic);
+}
+
 /* What the 8259A wants goes first: it waits outside of all priorities. */
 int lapic_ack(struct lapic *lapic)
 {
     int vector = -1;
+    lapic_settle(lapic);
     uint8_t fixed = to_be_taken(lapic);
     if (extint_asserted(lapic)) {
         lapic->extint = false;
@@ -276,9 +331,10 @@ int lapic_ack(struct lapic *lapic)
             vector = lapic->wiring.extint_ack(lapic->wiring.ctx);
     } else if (fixed) {
         lapic->acks++;
-        lapic->changed = true;
+        lapic->vectors_changed = true;
         bit_clear(lapic, LAPIC_IRR, fixed);
         bit_set(lapic, LAPIC_ISR, fixed);
+        offer_end(lapic, fixed);
         vector = fixed;
     }
     lapic_sync(lapic);
@@ -301,9 +357,9 @@ void lapic_end_of_interrupt(struct lapic *lapic)
     if (vector == 0)
         return;
     lapic->eois++;
-    lapic->changed = true;
+    lapic->vectors_changed = true;
     bit_clear(lapic, LAPIC_ISR, vector);
-    if (bit_test(lapic, LAPIC_TMR, vector))
+    if (is_level(lapic, vector))
         tell_source(lapic, vector);
 }
 

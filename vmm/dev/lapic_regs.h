@@ -38,6 +38,7 @@
 #define LAPIC_MSR_TSC_DEADLINE 0x6E0u
 #define LAPIC_MSR_X2APIC       0x800u
 #define LAPIC_MSR_X2APIC_LAST  0x8FFu
+#define LAPIC_MSR_EOI          0x80Bu /* the busiest of them */
 
 /* IA32_APIC_BASE. */
 #define LAPIC_BASE_BSP     0x100u /* RW: the bootstrap processor */

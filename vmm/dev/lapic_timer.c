@@ -120,15 +120,23 @@ static void count_expired(struct lapic *lapic)
     expire(lapic);
 }
 
-void lapic_timer_advance(struct lapic *lapic, vtime_t now)
+/* In the other modes nobody looks at the ticks: a count begins with a write, and an advance before
+ * it. */
+static void count_on(struct lapic *lapic)
 {
-    uint64_t tick = ticks_from_ns(now, lapic->config.timer_hz);
-    if (now > lapic->now)
-        lapic->now = now;
+    uint64_t tick = ticks_from_ns(lapic->now, lapic->config.timer_hz);
     if (tick > lapic->tick)
         lapic->tick = tick;
     if (lapic->expiry <= lapic->tick)
         count_expired(lapic);
+}
+
+void lapic_timer_advance(struct lapic *lapic, vtime_t now)
+{
+    if (now > lapic->now)
+        lapic->now = now;
+    if (timer_counts(timer_mode(lapic)))
+        count_on(lapic);
     if (lapic->tsc_deadline && lapic->deadline_ns <= lapic->now) {
         lapic->tsc_deadline = 0;
         lapic->deadline_ns = VTIME_NEVER;

@@ -254,19 +254,20 @@ static uint8_t pic_poll(struct pic8259 *pic, bool slave)
     return answer;
 }
 
-/* No other read than a poll changes anything. */
-static uint8_t pic_read_chip(struct pic8259 *pic, bool slave, bool data)
+static __attribute__((noinline)) uint8_t pic_read_other(struct pic8259 *pic, uint32_t offset)
 {
+    bool slave = offset >= PIC_SLAVE_COMMAND;
     const struct pic_chip *chip = slave ? &pic->slave : &pic->master;
-    if (__builtin_expect(chip->poll, 0))
+    if (offset >= PIC_MASTER_ELCR)
+        return offset == PIC_SLAVE_ELCR ? pic->slave.elcr : pic->master.elcr;
+    if (chip->poll)
         return pic_poll(pic, slave);
-    if (data)
-        return chip->imr;
     if (chip->read_isr)
         return chip->isr;
     return slave ? chip_irr(chip) : master_irr(pic);
 }
 
+/* No other read than a poll changes anything. */
 static enum io_result pic8259_read(void *dev, uint32_t offset, unsigned size, uint64_t *value)
 {
     struct pic8259 *pic = dev;
@@ -274,10 +275,12 @@ static enum io_result pic8259_read(void *dev, uint32_t offset, unsigned size, ui
         return IO_NO_REGISTER;
     if (size != 1)
         return IO_BAD_SIZE;
-    if (offset >= PIC_MASTER_ELCR)
-        *value = offset == PIC_SLAVE_ELCR ? pic->slave.elcr : pic->master.elcr;
+    if (offset == PIC_MASTER_DATA && !pic->master.poll)
+        *value = pic->master.imr;
+    else if (offset == PIC_SLAVE_DATA && !pic->slave.poll)
+        *value = pic->slave.imr;
     else
-        *value = pic_read_chip(pic, offset >= PIC_SLAVE_COMMAND, offset & 1);
+        *value = pic_read_other(pic, offset);
     return IO_OK;
 }
 

@@ -102,8 +102,8 @@ struct pc {
     uint64_t com1_sent;         /* bytes that COM1 had sent when hvc0 last sent one */
     vtime_t hvc_retry;          /* when hvc0 goes on with output that the host had no room for */
     bool room;                  /* a device has room again, or so: host_events() is due */
-    bool deadline_stale;        /* a device was touched since `deadline` was computed */
-    vtime_t deadline;           /* the nearest one */
+    bool deadline_stale;        /* a device was touched since `deadline` was computed, or so */
+    vtime_t deadline;           /* the nearest one but for the local APIC's */
     struct bzimage_entry entry; /* where the CPU begins */
 };
 

@@ -108,6 +108,20 @@ static void end_of_interrupt(void *ctx, uint8_t vector)
     ioapic_eoi(&pc->ioapic, vector);
 }
 
+static bool offer_end(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pc->vcpu && pveoi_offer(pc->vcpu);
+}
+
+static bool withdraw_end(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return pveoi_withdraw(pc->vcpu);
+}
+
 bool pc_send_message(void *ctx, const struct apic_message *message)
 {
     struct pc *pc = ctx;
@@ -130,11 +144,11 @@ bool pc_nmi_may_come(void *ctx)
 static vtime_t when_tsc(void *ctx, uint64_t tsc)
 {
     struct pc *pc = ctx;
-    vtime_t present = now(pc);
     uint64_t guest = pc->vcpu ? vcpu_tsc(pc->vcpu) : 0;
 
     if (!pc->vcpu || tsc <= guest)
-        return present;
+        return 0;
+    vtime_t present = now(pc);
     uint64_t ahead = clock_ns_covering(&pc->vcpu->clock, tsc - guest);
     return ahead < VTIME_NEVER - present ? present + ahead : VTIME_NEVER;
 }
@@ -160,10 +174,8 @@ static void catch_up(struct pc *pc, uint32_t offset)
 /* The run loop looks at the deadlines when the local APIC's has become another. */
 static void note_deadline(struct pc *pc, vtime_t before)
 {
-    if (lapic_ops.next_deadline(&pc->lapic) == before)
-        return;
-    pc->deadline_stale = true;
-    pc_attend(pc);
+    if (lapic_ops.next_deadline(&pc->lapic) != before)
+        pc_attend(pc);
 }
 
 static enum io_result page_read(void *dev, uint32_t offset, unsigned size, uint64_t *value)
@@ -203,29 +215,33 @@ static void place_page(void *ctx)
 
 /* --- MSRs ------------------------------------------------------------------------------------- */
 
-/* As in the page: the offset that an x2APIC MSR has there. */
-static void catch_up_msr(struct pc *pc, uint32_t msr)
+/* Those of the timer: only they need the time, and only they change the next deadline. */
+static bool concerns_timer(uint32_t msr)
 {
-    if (msr >= LAPIC_MSR_X2APIC)
-        catch_up(pc, (msr - LAPIC_MSR_X2APIC) * 16);
-    else
-        lapic_ops.advance(&pc->lapic, now(pc));
+    static const uint64_t timed = BIT64(LAPIC_SVR / 16) | BIT64(LAPIC_LVT_TIMER / 16) |
+                                  BIT64(LAPIC_INITIAL_COUNT / 16) |
+                                  BIT64(LAPIC_CURRENT_COUNT / 16) | BIT64(LAPIC_DIVIDE / 16);
+    uint32_t number = msr - LAPIC_MSR_X2APIC;
+    return number < 64 ? timed >> number & 1 : msr < LAPIC_MSR_X2APIC;
 }
 
 bool pc_apic_read(void *ctx, uint32_t msr, uint64_t *value)
 {
     struct pc *pc = ctx;
 
-    catch_up_msr(pc, msr);
+    if (msr != LAPIC_MSR_BASE && concerns_timer(msr))
+        lapic_ops.advance(&pc->lapic, now(pc));
     return lapic_msr_read(&pc->lapic, msr, value);
 }
 
 bool pc_apic_write(void *ctx, uint32_t msr, uint64_t value)
 {
     struct pc *pc = ctx;
-    vtime_t before = lapic_ops.next_deadline(&pc->lapic);
 
-    catch_up_msr(pc, msr);
+    if (!concerns_timer(msr))
+        return lapic_msr_write(&pc->lapic, msr, value);
+    vtime_t before = lapic_ops.next_deadline(&pc->lapic);
+    lapic_ops.advance(&pc->lapic, now(pc));
     bool done = lapic_msr_write(&pc->lapic, msr, value);
     note_deadline(pc, before);
     return done;
@@ -248,6 +264,10 @@ void pc_apic_state(void *ctx, struct vapic *out)
     struct pc *pc = ctx;
     const struct lapic *lapic = &pc->lapic;
 
+    if (pc->config.apic_help != VAPIC_DELIVERY) { /* then nobody asks for the rest */
+        *out = (struct vapic){.tpr = lapic_tpr(lapic), .tpr_threshold = lapic_tpr_threshold(lapic)};
+        return;
+    }
     *out = (struct vapic){
         .delivery = lapic_delivers(lapic),
         .access = access_of(pc),
@@ -308,6 +328,8 @@ void pc_apic_init(struct pc *pc)
         .moved = {place_page, pc},
         .extint_ack = extint_ack,
         .eoi = end_of_interrupt,
+        .offer_end = offer_end,
+        .withdraw_end = withdraw_end,
         .when_tsc = when_tsc,
         .ctx = pc,
     };

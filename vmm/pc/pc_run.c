@@ -1,7 +1,7 @@
 /*
  * The machine as the run loop sees it. Nothing here is done twice for one exit: the nearest
- * deadline is computed only after an access or an advance, and an exit that touches no device
- * costs the machine nothing.
+ * deadline is computed only after an access or an advance, that of the local APIC's timer apart
+ * from all others, and an exit that touches no device costs the machine nothing.
  */
 #include "pc/pc.h"
 
@@ -144,7 +144,6 @@ static void tsc_moved(void *ctx)
     struct pc *pc = ctx;
 
     lapic_tsc_moved(&pc->lapic);
-    pc->deadline_stale = true;
     pc_attend(pc);
 }
 
@@ -154,11 +153,8 @@ static void advance_if_due(const struct dev_ops *ops, void *dev, vtime_t now)
         ops->advance(dev, now);
 }
 
-static void advance(void *ctx, vtime_t now)
+static __attribute__((noinline)) void advance_others(struct pc *pc, vtime_t now)
 {
-    struct pc *pc = ctx;
-
-    advance_if_due(&lapic_ops, &pc->lapic, now);
     advance_if_due(&pit8254_ops, &pc->pit, now);
     advance_if_due(&rtc146818_ops, &pc->rtc, now);
     advance_if_due(&acpi_pm_ops, &pc->pm, now);
@@ -170,22 +166,37 @@ static void advance(void *ctx, vtime_t now)
     pc->deadline_stale = true;
 }
 
+/* The local APIC's timer is what ticks; the others are asked when one of them may be due. */
+static void advance(void *ctx, vtime_t now)
+{
+    struct pc *pc = ctx;
+
+    advance_if_due(&lapic_ops, &pc->lapic, now);
+    if (pc->deadline_stale || pc->deadline <= now)
+        advance_others(pc, now);
+}
+
+static __attribute__((noinline)) vtime_t deadline_of_others(struct pc *pc)
+{
+    vtime_t nearest =
+        min_u64(pit8254_ops.next_deadline(&pc->pit), rtc146818_ops.next_deadline(&pc->rtc));
+
+    nearest = min_u64(nearest, acpi_pm_ops.next_deadline(&pc->pm));
+    nearest = min_u64(nearest, hpet_ops.next_deadline(&pc->hpet));
+    nearest = min_u64(nearest, pc->hvc_retry);
+    if (pc->config.host_deadline)
+        nearest = min_u64(nearest, pc->config.host_deadline(pc->config.host_ctx));
+    return nearest;
+}
+
 static vtime_t next_deadline(void *ctx)
 {
     struct pc *pc = ctx;
 
-    if (!pc->deadline_stale)
-        return pc->deadline;
+    if (pc->deadline_stale)
+        pc->deadline = deadline_of_others(pc);
     pc->deadline_stale = false;
-    pc->deadline =
-        min_u64(pit8254_ops.next_deadline(&pc->pit),
-                min_u64(rtc146818_ops.next_deadline(&pc->rtc), acpi_pm_ops.next_deadline(&pc->pm)));
-    pc->deadline = min_u64(pc->deadline, lapic_ops.next_deadline(&pc->lapic));
-    pc->deadline = min_u64(pc->deadline, hpet_ops.next_deadline(&pc->hpet));
-    pc->deadline = min_u64(pc->deadline, pc->hvc_retry);
-    if (pc->config.host_deadline)
-        pc->deadline = min_u64(pc->deadline, pc->config.host_deadline(pc->config.host_ctx));
-    return pc->deadline;
+    return min_u64(pc->deadline, lapic_ops.next_deadline(&pc->lapic));
 }
 
 static void host_events(void *ctx)
@@ -200,6 +211,7 @@ static void debug_stopped(void *ctx)
 {
     struct pc *pc = ctx;
 
+    lapic_settle_end(&pc->lapic); /* what is shown is true */
     if (pc->config.debug_stopped)
         pc->config.debug_stopped(pc->config.host_ctx);
 }

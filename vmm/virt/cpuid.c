@@ -86,6 +86,7 @@ enum { EAX, EBX, ECX, EDX };
 /* Leaf 40000101h: Linux, "KVM CPUID bits". No wait at port 80h; the clock of pvclock.c, which is
  * the same on all CPUs. */
 #define KVM_FEATURES (BIT(1) | BIT(3) | BIT(24))
+#define KVM_PV_EOI   BIT(6) /* pveoi.c */
 
 /* Leaf 80000008h, EBX. */
 #define E8B_CLZERO BIT(0)
@@ -364,7 +365,7 @@ void cpuid_build(struct vcpu *vcpu)
     /* A second interface besides pxHV's own, at the next base where guests look for one. */
     table->hypervisor[2][EAX] = LEAF_KVM_FEATURES;
     memcpy(&table->hypervisor[2][EBX], kvm_signature, 12);
-    table->hypervisor[3][EAX] = KVM_FEATURES;
+    table->hypervisor[3][EAX] = KVM_FEATURES | (pveoi_shown(vcpu) ? KVM_PV_EOI : 0);
     cpuid_update(vcpu, 0);
     cpuid_show_apic(vcpu, true);
 }

@@ -34,13 +34,18 @@ static enum exit_action host_nmi_exit(struct vcpu *vcpu, struct vexit *exit)
     return EXIT_RETRY;
 }
 
-/* The host is served here too: Bochs never exits for a host interrupt while the guest keeps IF
- * clear from its entry on, and a UART without an interrupt line has nobody else to poll it. */
+#define HOST_POLLS_PER_SECOND 1000u
+
+/* The host is served here too, now and then: Bochs never exits for a host interrupt while the guest
+ * keeps IF clear from its entry on, and a UART without an interrupt line has nobody else to poll
+ * it. */
 static enum exit_action deadline_exit(struct vcpu *vcpu, struct vexit *exit)
 {
-    (void)exit;
-    vcpu->host->take_interrupts();
-    vcpu->hooks.host_events(vcpu->hooks.ctx);
+    if (exit->exited_tsc - vcpu->polled_tsc >= vcpu->clock.tsc_hz / HOST_POLLS_PER_SECOND) {
+        vcpu->polled_tsc = exit->exited_tsc;
+        vcpu->host->take_interrupts();
+        vcpu->hooks.host_events(vcpu->hooks.ctx);
+    }
     vcpu->deadline_served = true;
     vcpu->hooks.advance(vcpu->hooks.ctx, clock_ns(&vcpu->clock, vcpu->host->tsc()));
     vcpu->deadline_ns = 0; /* the timer is spent: arm it anew even for the same date */

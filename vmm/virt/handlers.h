@@ -53,6 +53,14 @@ void apic_sync(struct vcpu *vcpu, bool held_off);
 /* Whether such a CPU is about to take an interrupt, which ends HLT. */
 bool apic_wakes(struct vcpu *vcpu);
 
+/* pveoi.c: likewise; and whether the guest is offered it at all: not where the CPU ends interrupts
+ * by itself. */
+#define MSR_PVEOI 0x4b564d04u
+bool pveoi_shown(const struct vcpu *vcpu);
+bool pveoi_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+bool pveoi_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+void pveoi_reset(struct vcpu *vcpu);
+
 /* Queues the event whose delivery the exit broke off, so that it enters again. */
 void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted);
 

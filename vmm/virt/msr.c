@@ -341,10 +341,9 @@ static const struct msr_entry common_entries[] = {
     {MSR_MTRR_FIX4K_C0000, MSR_MTRR_FIX4K_F8000, read_mtrr, write_mtrr_fixed},
     {MSR_PAT, MSR_PAT, read_backend, write_pat},
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, read_mtrr, write_mtrr_def_type},
-    {MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_apic, write_apic},
-    {MSR_X2APIC_FIRST, MSR_X2APIC_LAST, read_apic, write_apic},
     {MSR_XSS, MSR_XSS, msr_read_zero, msr_write_zero},
     {MSR_PVCLOCK_WALL, MSR_PVCLOCK_SYSTEM_TIME, pvclock_read, pvclock_write},
+    {MSR_PVEOI, MSR_PVEOI, pveoi_read, pveoi_write},
     {MSR_EFER, MSR_EFER, read_backend, write_efer},
     {MSR_FS_BASE, MSR_GS_BASE, read_backend, write_address},
 };
@@ -374,6 +373,12 @@ static const struct msr_entry *search(const struct msr_table *table, uint32_t ms
     return NULL;
 }
 
+/* The local APIC's registers, the busiest of all MSRs, don't wait for the search. */
+static inline bool is_apic_register(uint32_t msr)
+{
+    return msr - MSR_X2APIC_FIRST <= MSR_X2APIC_LAST - MSR_X2APIC_FIRST || msr == MSR_TSC_DEADLINE;
+}
+
 static const struct msr_entry *find(const struct vcpu *vcpu, uint32_t msr)
 {
     if (msr == MSR_XSS && !vcpu->facts->xsaves)
@@ -386,12 +391,16 @@ static const struct msr_entry *find(const struct vcpu *vcpu, uint32_t msr)
 
 bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
+    if (is_apic_register(msr))
+        return read_apic(vcpu, msr, value);
     const struct msr_entry *entry = find(vcpu, msr);
     return entry != NULL && entry->read(vcpu, msr, value);
 }
 
 bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
+    if (is_apic_register(msr))
+        return write_apic(vcpu, msr, value);
     const struct msr_entry *entry = find(vcpu, msr);
     return entry != NULL && entry->write != NULL && entry->write(vcpu, msr, value);
 }
@@ -402,6 +411,7 @@ void msr_reset(struct vcpu *vcpu)
     vcpu->bios_sign_id = 0;
     vcpu->tsc_adjust = 0;
     pvclock_reset(vcpu);
+    pveoi_reset(vcpu);
     /* As firmware leaves them, since there is none: all memory WB, the VGA window UC, ROM WP. With
      * MTRRs off, Linux would do without PAT too. */
     memset(vcpu->mtrr, 0, sizeof(vcpu->mtrr));

@@ -176,6 +176,7 @@ struct vcpu {
     uint64_t deadline_ns;   /* what set_deadline() was last armed for; 0 forces a new arming */
     uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
     bool deadline_served;   /* one has just passed: the next is to leave the guest some time */
+    uint64_t polled_tsc;    /* when a deadline's exit last served the host */
     uint32_t nested_faults; /* exceptions in a row that met an exception's delivery */
     uint64_t nested_fault_exit;
 
@@ -187,6 +188,8 @@ struct vcpu {
     uint64_t tsc_adjust;
     uint64_t pvclock, pvclock_wall; /* what the guest wrote to its MSRs: see pvclock.c */
     uint32_t pvclock_version;
+    uint64_t pveoi;       /* likewise: pveoi.c */
+    gpa_t pveoi_at;       /* where the newest offer was made */
     int64_t wall_epoch_s; /* seconds from 1970 to guest time 0 */
     struct vcpu_cpuid cpuid;
 

@@ -71,6 +71,15 @@ bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 /* Opens the MSRs that need no policy (FS_BASE, STAR, ...) in the backend. */
 void msr_open_passthrough(struct vcpu *vcpu);
 
+/* --- pveoi.c: for the local APIC ---------------------------------------------------------------
+ */
+
+/* Leaves the end of the interrupt that is being delivered to the guest's memory. False: the guest
+ * doesn't want that. */
+bool pveoi_offer(struct vcpu *vcpu);
+/* Takes an offer back. True: the guest has made use of it, the interrupt is over. */
+bool pveoi_withdraw(struct vcpu *vcpu);
+
 /* --- gwalk.c: the guest's own paging ------------------------------------------------------------
  */
 

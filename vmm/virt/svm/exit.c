@@ -164,7 +164,8 @@ static inline void read_hot_state(struct vcpu *vcpu, const struct vmcb *vmcb, st
 
 /* The event whose delivery an exit broke off. APM "EXITINTINFO Pseudo-Code"; under an outer
  * hypervisor any exit may carry one that was to be injected. */
-static void decode_interrupted(struct vcpu *vcpu, struct vexit *exit, uint64_t info)
+static __attribute__((noinline)) void decode_interrupted(struct vcpu *vcpu, struct vexit *exit,
+                                                         uint64_t info)
 {
     struct svm_vcpu *state = svm_state(vcpu);
     static const uint8_t type[8] = {
@@ -296,7 +297,7 @@ static const uint8_t plain_kind[] = {
     [EXIT_INVLPGB... EXIT_TLBSYNC] = VEXIT_UNDEFINED_INSN + 1,
 };
 
-static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
+static __attribute__((noinline)) void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
 {
     uint64_t code = vmcb->control.exit_code;
     if (code == EXIT_NPF) {
@@ -321,14 +322,14 @@ static void decode_rest(struct vexit *exit, const struct vmcb *vmcb)
     }
 }
 
-static inline void decode(struct vcpu *vcpu, struct vexit *exit, const struct vmcb *vmcb)
+EXIT_INLINE void decode(struct vcpu *vcpu, struct vexit *exit, const struct vmcb *vmcb)
 {
     uint64_t code = vmcb->control.exit_code;
     exit->raw_reason = (uint32_t)code;
     exit->raw_qualification = 0;
     exit->interrupted.type = VEVENT_NONE;
     exit->insn_len = svm_caps.nrip_save ? insn_len(vmcb, vcpu->rip) : 0;
-    if (vmcb->control.exit_int_info & EVENT_VALID)
+    if (__builtin_expect((vmcb->control.exit_int_info & EVENT_VALID) != 0, 0))
         decode_interrupted(vcpu, exit, vmcb->control.exit_int_info);
     if (code == EXIT_IOIO)
         decode_io(exit, vmcb, vcpu->rip);

@@ -342,7 +342,7 @@ static void decode_entry_failure(struct vexit *exit)
     exit->entry_error = 0;
 }
 
-static inline void decode(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexit *exit)
+EXIT_INLINE void decode(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexit *exit)
 {
     uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
     exit->raw_reason = reason;
