@@ -65,7 +65,8 @@ struct lapic_config {
 
 struct lapic_wiring {
     struct irq_line intr; /* high: lapic_ack() has a vector for the processor */
-    /* IRR, ISR, TMR or TPR were changed here, or the mode: a processor that helps has to see it. */
+    /* A processor that helps has to look anew at what is requested, in service or held back, or at
+     * the mode. */
     struct signal_line changed;
     struct signal_line nmi; /* an NMI */
     struct signal_line init;
@@ -93,13 +94,14 @@ struct lapic {
     vtime_t now;
     uint64_t tick; /* of config.timer_hz */
     bool lint[2];
+    uint8_t told; /* what a processor that shares TPR was told */
 
     /* Guest-visible state. */
     uint64_t base;  /* IA32_APIC_BASE */
     uint8_t errors; /* since ESR was written */
     bool error_signalled;
     bool extint;           /* an I/O APIC or a message asked for an INTA cycle */
-    bool changed;          /* wiring.changed is to be told */
+    bool changed;          /* IRR, ISR, TMR, TPR or the mode, for a processor that helps */
     uint64_t expiry;       /* tick at which the count gets to 0; UINT64_MAX: it is there */
     uint64_t tsc_deadline; /* IA32_TSC_DEADLINE; 0: not armed */
     vtime_t deadline_ns;   /* the same in guest time */

@@ -89,33 +89,38 @@ uint8_t lapic_ppr(const struct lapic *lapic)
     return (tpr & PRIORITY_CLASS) >= in_service ? tpr : in_service;
 }
 
-/* The vector that the processor would get; 0: none. Requests that are there when software disables
- * the APIC are still delivered: "held and require masking or handling by the CPU". */
-static uint8_t deliverable(const struct lapic *lapic)
+/* The vector that the processor would get of the highest `requested` one; 0: none. Requests that
+ * are there when software disables the APIC are still delivered: "held and require masking or
+ * handling by the CPU". */
+static uint8_t deliverable(const struct lapic *lapic, uint8_t requested)
 {
-    uint8_t vector = lapic_requested(lapic);
-    if (vector == 0)
+    if (requested == 0)
         return 0;
-    return (vector & PRIORITY_CLASS) > (lapic_ppr(lapic) & PRIORITY_CLASS) ? vector : 0;
+    return (requested & PRIORITY_CLASS) > (lapic_ppr(lapic) & PRIORITY_CLASS) ? requested : 0;
+}
+
+static uint8_t held_by_tpr(const struct lapic *lapic, uint8_t requested)
+{
+    uint8_t wanted = requested & PRIORITY_CLASS;
+    if (wanted == 0 || wanted <= (lapic_in_service(lapic) & PRIORITY_CLASS))
+        return 0;
+    return wanted <= (lapic_tpr(lapic) & PRIORITY_CLASS) ? wanted >> 4 : 0;
 }
 
 uint8_t lapic_tpr_threshold(const struct lapic *lapic)
 {
-    uint8_t wanted = lapic_requested(lapic) & PRIORITY_CLASS;
-    bool held_by_tpr = wanted > (lapic_in_service(lapic) & PRIORITY_CLASS) &&
-                       wanted <= (lapic_tpr(lapic) & PRIORITY_CLASS);
-    return held_by_tpr ? wanted >> 4 : 0;
+    return held_by_tpr(lapic, lapic_requested(lapic));
 }
 
 bool lapic_delivery_due(const struct lapic *lapic)
 {
-    return lapic_delivers(lapic) && deliverable(lapic) != 0;
+    return lapic_delivers(lapic) && deliverable(lapic, lapic_requested(lapic)) != 0;
 }
 
 /* What lapic_ack() has to do with: nothing where the processor takes it by itself. */
-static uint8_t to_be_taken(const struct lapic *lapic)
+static uint8_t to_be_taken(const struct lapic *lapic, uint8_t requested)
 {
-    return lapic_delivers(lapic) ? 0 : deliverable(lapic);
+    return lapic_delivers(lapic) ? 0 : deliverable(lapic, requested);
 }
 
 /* The level that an input has behind its LVT entry's polarity, while the entry lets it in. */
@@ -138,7 +143,7 @@ static bool extint_asserted(const struct lapic *lapic)
 
 bool lapic_irq_cause(const struct lapic *lapic)
 {
-    return to_be_taken(lapic) != 0 || extint_asserted(lapic);
+    return to_be_taken(lapic, lapic_requested(lapic)) != 0 || extint_asserted(lapic);
 }
 
 /* --- into the IRR ----------------------------------------------------------------------------- */
@@ -240,14 +245,33 @@ void lapic_set_lint(void *dev, unsigned pin, bool high)
     lapic_sync(lapic);
 }
 
+/* A processor that shares TPR alone wants to know what TPR holds back, and bits 3 to 0, which CR8
+ * hasn't: seldom anything. The guest may have changed TPR since the last look, and told nobody. */
+static bool is_news(struct lapic *lapic, uint8_t requested, bool taken)
+{
+    if (lapic_delivers(lapic))
+        return lapic->changed;
+    uint8_t now = *lapic_reg(lapic, LAPIC_TPR) & 15;
+    if (!taken)
+        now |= (uint8_t)(held_by_tpr(lapic, requested) << 4);
+    bool news = now != lapic->told || (lapic->changed && lapic->config.help == LAPIC_DELIVERED);
+    lapic->told = now;
+    return news;
+}
+
 void lapic_sync(struct lapic *lapic)
 {
     if (lapic_mode(lapic) != LAPIC_DISABLED)
         sync_level_input(lapic);
-    irq_set(&lapic->wiring.intr, lapic_irq_cause(lapic));
-    if (lapic->changed)
-        signal_raise(&lapic->wiring.changed);
+    uint8_t requested = lapic_delivers(lapic) ? 0 : lapic_requested(lapic);
+    uint8_t fixed = deliverable(lapic, requested);
+    irq_set(&lapic->wiring.intr, fixed || extint_asserted(lapic));
+    if (lapic->config.help == LAPIC_ALONE)
+        return;
+    bool news = is_news(lapic, requested, fixed != 0);
     lapic->changed = false;
+    if (news)
+        signal_raise(&lapic->wiring.changed);
 }
 
 void lapic_evaluate(struct lapic *lapic)
@@ -262,7 +286,7 @@ void lapic_evaluate(struct lapic *lapic)
 int lapic_ack(struct lapic *lapic)
 {
     int vector = -1;
-    uint8_t fixed = to_be_taken(lapic);
+    uint8_t fixed = to_be_taken(lapic, lapic_requested(lapic));
     if (extint_asserted(lapic)) {
         lapic->extint = false;
         if (lapic->wiring.extint_ack)
