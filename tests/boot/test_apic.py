@@ -55,7 +55,8 @@ def test_self_ipi_and_eoi_and_tpr_dont_exit_with_virtual_interrupt_delivery(imag
     assert exits(result, "WRMSR") < 20, result
     assert exits(result, "nested page fault") < 100, result
     assert exits(result, "RDMSR") < 2 * ROUNDS + 50, result
-    assert exits(result, "interrupt window") == 1, result  # while software has disabled the APIC
+    # While software has disabled the APIC, and in Bochs for what a level's end brings.
+    assert exits(result, "interrupt window") < 10, result
     assert exits(result, "end of level interrupt") == 6, result
     result = run(image, tiny, VTX, "apic_help", "tpr")
     assert help_of(result) == "TPR shadow", result
@@ -65,11 +66,13 @@ def test_self_ipi_and_eoi_and_tpr_dont_exit_with_virtual_interrupt_delivery(imag
     assert exits(result, "RDMSR") > 5 * ROUNDS, result
 
 
-@pytest.mark.parametrize("apicv", ("tpr", "off"))
-@pytest.mark.parametrize("name", ("apic", "apic_modes", "apic_timer", "apic_help", "apic_masked",
-                                  "sti_hlt"))
-@pytest.mark.parametrize("platform", (VTX, AMDV_TICKS), ids=by_ident)
-def test_guests_find_the_same_with_less_help(platform, name, apicv, image, tiny):
+LESS = [pytest.param(platform, apicv, id=f"{platform.ident}-{apicv}")
+        for platform, apicv in ((VTX, "tpr"), (VTX, "off"), (AMDV_TICKS, "off"))]
+
+
+@pytest.mark.parametrize("name", ("apic", "apic_modes", "apic_timer", "apic_masked", "sti_hlt"))
+@pytest.mark.parametrize("platform, apicv", LESS)
+def test_guests_find_the_same_with_less_help(platform, apicv, name, image, tiny):
     run(image, tiny, platform, name, apicv)
 
 
