@@ -32,6 +32,8 @@ EXPECTED = {
 #   #GP for a MOV to CR0 before the intercept, and that ends the same way; single_step, nmi: it carries
 #   a pending trap over the exit into the host, without DR6.BS; sti_hlt, apic_changed, priorities: with the guest's IF at 0 it
 #   lets no interrupt of the host end the guest's turn, so that no time passes for a guest that polls.
+# - apic_masked: Bochs delivers a virtual interrupt in spite of a clear IF while one of the host's is
+#   pending. test_apic.py runs it without virtual-interrupt delivery.
 NOT_ON = {
     "task_switch": (AMDV_TICKS, AMDV_BOCHS),
     "native_checks": (AMDV_TICKS,),
@@ -43,6 +45,7 @@ NOT_ON = {
     "trap_and_mov_ss": (AMDV_TICKS, AMDV_BOCHS),
     "sti_hlt": (AMDV_BOCHS,),
     "apic_changed": (AMDV_BOCHS,),
+    "apic_masked": (VTX,),
 }
 CASES = [pytest.param(platform, name, id=f"{platform.ident}-{name}")
          for platform in FOR_TINY_GUESTS for name in NAMES if platform not in NOT_ON.get(name, ())]

@@ -243,6 +243,22 @@ static void a_request_that_tpr_overtook_is_not_acknowledged(void **state)
     assert_int_equal(lapic_ack(&lapic), -1);
     assert_false(intr.high);
     assert_int_equal(lapic_tpr_threshold(&lapic), 5);
+    assert_int_equal(changes, 1); /* or nobody would see TPR fall */
+}
+
+/* The same, and the guest looks at a register meanwhile. */
+static void what_tpr_holds_back_is_noted_at_every_look(void **state)
+{
+    (void)state;
+    fixed(0x51, false);
+    page[0x80 / 4] = 0x50;
+    rd(0x20);
+    assert_false(intr.high);
+    assert_int_equal(changes, 1);
+    rd(0x20);
+    assert_int_equal(changes, 1);
+    wr(0x80, 0x67); /* bits that CR8 hasn't */
+    assert_int_equal(changes, 2);
 }
 
 /* --- CR8 outside of the page ------------------------------------------------------------------ */
@@ -300,6 +316,7 @@ int main(void)
         TPR(with_tpr_alone_a_request_that_waits_is_told),
         TPR(the_threshold_is_the_class_that_tpr_holds_back),
         TPR(a_request_that_tpr_overtook_is_not_acknowledged),
+        TPR(what_tpr_holds_back_is_noted_at_every_look),
         TPR(a_cr8_of_the_processors_own_is_the_tprs_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

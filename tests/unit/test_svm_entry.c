@@ -333,6 +333,48 @@ static void a_reset_clears_cr8_and_the_window(void **state)
     assert_int_equal(rig_run()->control.v_intr, 1u << 24);
 }
 
+/* --- CR8 --------------------------------------------------------------------------------------
+ */
+
+static void cr8_is_v_tpr_and_its_writes_exit_only_while_a_request_waits(void **state)
+{
+    (void)state;
+    struct vapic vapic = {.requested = 0x41};
+    rig_guest(NP | CLEAN, 16);
+    assert_int_equal(rig_run()->control.intercept_cr & (1u << 8 | 1u << 24), 1u << 8 | 1u << 24);
+    assert_int_equal(svm_backend.apic_help(), VAPIC_TPR);
+    svm_backend.apic(cpu, &vapic);
+    assert_int_equal(rig_run()->control.intercept_cr & (1u << 8 | 1u << 24), 0);
+    vapic.tpr = 0x50;
+    vapic.tpr_threshold = 4;
+    svm_backend.apic(cpu, &vapic);
+    const struct vmcb *vmcb = rig_run();
+    assert_int_equal(vmcb->control.intercept_cr & (1u << 8 | 1u << 24), 1u << 24);
+    assert_int_equal(vmcb->control.clean & 1, 0);
+    vapic.tpr_threshold = 0;
+    vapic.tpr = 0x51; /* V_TPR hasn't the lower half */
+    svm_backend.apic(cpu, &vapic);
+    assert_int_equal(rig_run()->control.intercept_cr & (1u << 8 | 1u << 24), 1u << 24);
+}
+
+static void v_tpr_and_the_interrupt_window_leave_one_another_alone(void **state)
+{
+    (void)state;
+    rig_guest(NP | CLEAN, 16);
+    svm_backend.reg_set(cpu, VREG_CR8, 9);
+    const struct vmcb *vmcb = rig_run();
+    assert_int_equal(vmcb->control.v_intr, 1u << 24 | 9);
+    assert_int_equal(vmcb->control.clean >> 3 & 1, 0);
+    svm_backend.want_window(cpu, VWINDOW_IRQ, true); /* whatever V_TPR is: V_IGN_TPR */
+    assert_int_equal(rig_run()->control.v_intr, 1u << 24 | 1u << 20 | 15u << 16 | 1u << 8 | 9);
+    rig.vmcb->control.v_intr = (rig.vmcb->control.v_intr & ~0xffull) | 3; /* MOV CR8 */
+    assert_int_equal(svm_backend.reg_get(cpu, VREG_CR8), 3);
+    svm_backend.want_window(cpu, VWINDOW_IRQ, false);
+    assert_int_equal(rig_run()->control.v_intr, 1u << 24 | 3);
+    svm_backend.vcpu_reset(cpu);
+    assert_int_equal(rig_run()->control.v_intr, 1u << 24);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +397,8 @@ int main(void)
         cmocka_unit_test(registers_of_vmload_are_read_from_a_parked_guest),
         cmocka_unit_test(a_reset_behind_a_shutdown_writes_all_of_the_vmcb),
         cmocka_unit_test(a_reset_clears_cr8_and_the_window),
+        cmocka_unit_test(cr8_is_v_tpr_and_its_writes_exit_only_while_a_request_waits),
+        cmocka_unit_test(v_tpr_and_the_interrupt_window_leave_one_another_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,8 @@ struct lapic_config {
 
 struct lapic_wiring {
     struct irq_line intr; /* high: lapic_ack() has a vector for the processor */
-    /* IRR, ISR, TMR or TPR were changed here, or the mode: a processor that helps has to see it. */
+    /* A processor that helps has to look anew at what is requested, in service or held back, or at
+     * the mode. */
     struct signal_line changed;
     struct signal_line nmi; /* an NMI */
     struct signal_line init;

@@ -273,9 +273,12 @@ void pc_apic_state(void *ctx, struct vapic *out)
         .access = access_of(pc),
         .requested = lapic_requested(lapic),
         .in_service = lapic_in_service(lapic),
-        .tpr = lapic_tpr(lapic),
-        .tpr_threshold = lapic_tpr_threshold(lapic),
     };
+    if (!out->delivery) {
+        out->tpr = lapic_tpr(lapic);
+        out->tpr_threshold = lapic_tpr_threshold(lapic);
+        return;
+    }
     for (unsigned i = 0; i < ARRAY_SIZE(out->level); i++)
         out->level[i] = *lapic_reg(lapic, LAPIC_TMR + 16 * i);
 }

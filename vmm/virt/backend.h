@@ -111,9 +111,11 @@ struct vapic {
     enum vapic_access access;
     uint8_t requested;  /* the highest vector in IRR that may be taken; 0: none */
     uint8_t in_service; /* the highest in ISR */
+    /* Without delivery: */
     uint8_t tpr;
-    uint8_t tpr_threshold; /* without delivery: an exit as soon as CR8 is lower */
-    uint32_t level[8];     /* TMR: vectors whose end is an exit */
+    uint8_t tpr_threshold; /* an exit as soon as CR8 is lower */
+    /* With delivery: */
+    uint32_t level[8]; /* TMR: vectors whose end is an exit */
 };
 
 /* Frames for page tables and control structures: injected, since virt knows no allocator. */

@@ -11,6 +11,7 @@
  */
 #include "virt/vmx/vmx.h"
 
+#include "hw/cpu.h"
 #include "lib/bits.h"
 
 #define X2APIC_FIRST    0x800u
@@ -117,6 +118,18 @@ static void write_eoi_exits(struct vmx_vcpu *state, const uint32_t level[8])
     }
 }
 
+/*
+ * Bochs 2.7 delivers what is requested in spite of a clear IF when an interrupt of the host's is
+ * pending, too. It offers virtual-interrupt delivery without posted interrupts, which no CPU of
+ * Intel's does. There a request that finds IF clear waits for an interrupt window, during which the
+ * CPU takes none by itself; only what the guest sends itself meanwhile stays at risk.
+ */
+static bool waits_for_window(const struct vcpu *vcpu, const struct vapic *vapic)
+{
+    return vmx_caps.delivery_ignores_if && vapic->delivery && !(vcpu->rflags & RFLAGS_IF) &&
+           vapic->requested >> 4 > vapic->in_service >> 4;
+}
+
 void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic)
 {
     struct vmx_vcpu *state = vmx_state(vcpu);
@@ -130,6 +143,11 @@ void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic)
         state->apic_threshold = vapic->tpr_threshold;
         vmwrite(VMCS_TPR_THRESHOLD, vapic->tpr_threshold);
     }
+    bool waits = waits_for_window(vcpu, vapic);
+    if (waits == state->apic_waits)
+        return;
+    state->apic_waits = waits;
+    vmx_load_windows(vcpu);
 }
 
 /* No help but CR8, until the run loop knows the mode. */
@@ -140,5 +158,6 @@ void vmx_apic_reset(struct vcpu *vcpu)
     if (vcpu->apic_help == VAPIC_NONE)
         return;
     state->cpu_controls = (state->cpu_controls & ~CR8_EXITS) | CPU_TPR_SHADOW;
+    state->apic_waits = false;
     switch_delivery(vcpu, false, VAPIC_NOWHERE);
 }

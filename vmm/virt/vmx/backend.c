@@ -81,7 +81,8 @@ static bool vmx_can_take(struct vcpu *vcpu, enum vwindow window)
  * CPU has no virtual NMIs. SDM "Other Causes of VM Exits". */
 static uint32_t window_controls(const struct vcpu *vcpu, const struct vmx_vcpu *state)
 {
-    uint32_t bits = state->wants_window[VWINDOW_IRQ] ? CPU_INTERRUPT_WINDOW : 0;
+    uint32_t bits =
+        state->wants_window[VWINDOW_IRQ] || state->apic_waits ? CPU_INTERRUPT_WINDOW : 0;
     if (state->wants_window[VWINDOW_NMI])
         bits |= vmx_caps.virtual_nmis && !(vcpu->int_shadow & INTERRUPTIBILITY_STI)
                     ? CPU_NMI_WINDOW
@@ -89,16 +90,21 @@ static uint32_t window_controls(const struct vcpu *vcpu, const struct vmx_vcpu *
     return bits;
 }
 
-static void vmx_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
+void vmx_load_windows(struct vcpu *vcpu)
 {
     struct vmx_vcpu *state = vmx_state(vcpu);
-    state->wants_window[window] = wanted;
     uint32_t controls = (state->cpu_controls & ~(CPU_INTERRUPT_WINDOW | CPU_NMI_WINDOW)) |
                         window_controls(vcpu, state);
     if (controls != state->cpu_controls) {
         state->cpu_controls = controls;
         vmwrite(VMCS_CPU_CONTROLS, controls);
     }
+}
+
+static void vmx_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
+{
+    vmx_state(vcpu)->wants_window[window] = wanted;
+    vmx_load_windows(vcpu);
 }
 
 static void vmx_set_deadline(struct vcpu *vcpu, uint64_t tsc)

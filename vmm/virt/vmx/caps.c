@@ -68,6 +68,8 @@ static void look_for_apic_help(struct vmx_caps *caps, bool true_ctls)
 
     caps->tpr_shadow = cpu_control_exists(true_ctls, CPU_TPR_SHADOW);
     caps->interrupt_delivery = (rdmsr(cpu2_word.msr) >> 32 & cpu2) == cpu2;
+    caps->delivery_ignores_if =
+        !(rdmsr(true_ctls ? pin_word.true_msr : pin_word.msr) >> 32 & PIN_POSTED_INTERRUPTS);
 }
 
 static const char *settle_controls(struct vmx_caps *caps, bool true_ctls)

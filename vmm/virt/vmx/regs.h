@@ -48,6 +48,7 @@
 #define PIN_NMI                BIT(3)
 #define PIN_VIRTUAL_NMIS       BIT(5)
 #define PIN_PREEMPTION_TIMER   BIT(6)
+#define PIN_POSTED_INTERRUPTS  BIT(7)
 
 /* Primary processor-based VM-execution controls */
 #define CPU_INTERRUPT_WINDOW BIT(2)

@@ -13,6 +13,7 @@ struct vmx_caps {
     bool ins_outs_info;
     bool preemption_timer, timer_saved, virtual_nmis, vpid, wbinvd, rdtscp, invpcid, xsaves,
         host_pat, monitor_trap, tpr_shadow, interrupt_delivery;
+    bool delivery_ignores_if;  /* see apic.c */
     unsigned preemption_shift; /* the timer counts TSC ticks >> shift */
     uint64_t ept_cap;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -53,6 +54,7 @@ struct vmx_vcpu {
     uint64_t eoi_exits[4];
     enum vapic_access apic_access;
     bool apic_delivery, apic_mapped;
+    bool apic_waits; /* for a window, as wants_window[] does */
     uint8_t apic_threshold;
     void (*enter)(void); /* vmx_launch or vmx_resume */
 };
@@ -132,6 +134,11 @@ void vmx_apic_set_cr8(struct vcpu *vcpu, uint64_t cr8);
 
 void vmx_run(struct vcpu *vcpu);
 void vmx_loop(struct vcpu *vcpu);
+
+/* --- backend.c ----------------------------------------------------------------------------------
+ */
+
+void vmx_load_windows(struct vcpu *vcpu); /* by wants_window[] and apic_waits */
 
 /* --- paging.c: EPT ------------------------------------------------------------------------------
  */

@@ -1,0 +1,85 @@
+"""The CPU's help for the guest's local APIC: what it saves, and that guests find the same without."""
+
+import re
+
+import pytest
+
+import machine
+from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX
+
+HELP = {
+    (VTX, "on"): r"TPR shadow, virtual-interrupt delivery, .*",
+    (VTX, "tpr"): "TPR shadow",
+    (AMDV_TICKS, "on"): "V_TPR",
+    (AMDV_BOCHS, "on"): "V_TPR",
+}
+ROUNDS = 300  # of each loop of guest/tiny/apic_help.asm
+
+
+def run(image, tiny, platform, name, apicv, **options):
+    def edit(config):
+        return config + f"apicv = {apicv}\n"
+    result = machine.run(image(edit, KERNEL=tiny(name), MEMORY="32M"), platform, **options)
+    assert f"tiny: PASS {name}" in result.text and result.ended, result
+    return result
+
+
+def help_of(result):
+    return re.search(r"help for the guest's local APIC: (.*)", result.text)[1]
+
+
+def exits(result, kind):
+    """How many there were, by the account that pxHV prints at the end."""
+    found = re.search(rf"^ +(\d+)  {re.escape(kind)}  ", result.text, re.M)
+    return int(found[1]) if found else 0
+
+
+def by_ident(platform):
+    return platform.ident
+
+
+@pytest.mark.parametrize("platform", FOR_TINY_GUESTS, ids=by_ident)
+def test_cr8_exits_only_without_help(platform, image, tiny):
+    result = run(image, tiny, platform, "apic_help", "on")
+    assert re.fullmatch(HELP[platform, "on"], help_of(result)), result
+    assert exits(result, "MOV to CR") + exits(result, "MOV from CR") == 0, result
+    result = run(image, tiny, platform, "apic_help", "off")
+    assert help_of(result) == "none", result
+    assert exits(result, "MOV to CR") == 2 * ROUNDS, result
+    assert exits(result, "MOV from CR") == ROUNDS, result
+
+
+def test_self_ipi_and_eoi_and_tpr_dont_exit_with_virtual_interrupt_delivery(image, tiny):
+    result = run(image, tiny, VTX, "apic_help", "on")
+    # Switching modes, the I/O APIC, LVTs; but the handler's look at IA32_APIC_BASE always exits.
+    assert exits(result, "WRMSR") < 20, result
+    assert exits(result, "nested page fault") < 100, result
+    assert exits(result, "RDMSR") < 2 * ROUNDS + 50, result
+    # While software has disabled the APIC, and in Bochs for what a level's end brings.
+    assert exits(result, "interrupt window") < 10, result
+    assert exits(result, "end of level interrupt") == 6, result
+    result = run(image, tiny, VTX, "apic_help", "tpr")
+    assert help_of(result) == "TPR shadow", result
+    assert exits(result, "MOV to CR") == 0, result
+    assert exits(result, "WRMSR") > 3 * ROUNDS, result
+    assert exits(result, "nested page fault") > 3 * ROUNDS, result
+    assert exits(result, "RDMSR") > 5 * ROUNDS, result
+
+
+LESS = [pytest.param(platform, apicv, id=f"{platform.ident}-{apicv}")
+        for platform, apicv in ((VTX, "tpr"), (VTX, "off"), (AMDV_TICKS, "off"))]
+
+
+@pytest.mark.parametrize("name", ("apic", "apic_modes", "apic_timer", "apic_masked", "sti_hlt"))
+@pytest.mark.parametrize("platform, apicv", LESS)
+def test_guests_find_the_same_with_less_help(platform, apicv, name, image, tiny):
+    run(image, tiny, platform, name, apicv)
+
+
+@pytest.mark.parametrize("model, words", [("corei7_sandy_bridge_2600k", "TPR shadow"),
+                                          ("corei7_skylake_x", HELP[VTX, "on"])])
+def test_other_processors(model, words, image, tiny):
+    """One without virtual-interrupt delivery, and a server's."""
+    for name in ("apic", "apic_help"):
+        result = run(image, tiny, VTX, name, "on", model=model)
+        assert re.fullmatch(words, help_of(result)), result
