@@ -1,4 +1,4 @@
-/* needs: tests/unit/fake_backend.c tests/unit/fake_script.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/lib/text.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/pvclock.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/gwalk.c vmm/virt/mmio.c vmm/virt/insn.c vmm/virt/segment.c vmm/virt/task.c vmm/virt/task_load.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/emu/exec.c vmm/emu/alu.c vmm/lib/fmt.c */
+/* needs: tests/unit/fake_backend.c tests/unit/fake_script.c tests/unit/fake_virt.c vmm/virt/vcpu.c vmm/virt/report.c vmm/lib/text.c vmm/virt/account.c vmm/virt/trace.c vmm/virt/timeline.c vmm/virt/run.c vmm/virt/exit.c vmm/virt/event.c vmm/virt/cpuid.c vmm/virt/msr.c vmm/virt/pvclock.c vmm/virt/msr_amd.c vmm/virt/cr.c vmm/virt/pio.c vmm/virt/ahead.c vmm/emu/plain.c vmm/virt/gwalk.c vmm/virt/mmio.c vmm/virt/insn.c vmm/virt/segment.c vmm/virt/task.c vmm/virt/task_load.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c vmm/emu/exec.c vmm/emu/alu.c vmm/lib/fmt.c */
 #include "virt/virt.h"
 
 #include "fake_backend.h"
