@@ -13,6 +13,7 @@ static void run_code(const char *bytes, unsigned size, bool write)
     memset(fake.ram + CODE, 0xf4, PAGE_SIZE);
     memcpy(fake.ram + CODE, bytes, size);
     *exit = data_exit(0xfe000010, write);
+    exit->rip = cpu->rip;
     exit_handle(cpu, exit);
 }
 
@@ -134,6 +135,7 @@ static void it_ends_with_the_page_of_code(void **state)
     cpu->rip = CODE + PAGE_SIZE - 4;
     struct vexit *exit = cpu->trace.next;
     *exit = data_exit(0xfe000010, true);
+    exit->rip = cpu->rip;
     exit_handle(cpu, exit);
     assert_ended(1, PAGE_SIZE - 2);
 }

@@ -181,12 +181,16 @@ static bool is_wanted(const struct ahead *ahead)
 }
 
 /* RIP's page as the VMM sees it; NULL: not RAM. */
-static const uint8_t *code_page(struct vcpu *vcpu)
+static const uint8_t *code_page(struct vcpu *vcpu, const struct vexit *exit)
 {
-    struct gwalk_result walk = gwalk(vcpu, vcpu->rip, GWALK_FETCH);
-    if (walk.status != GVA_OK)
-        return NULL;
-    return vcpu->hooks.mem_page(vcpu->hooks.ctx, align_down(walk.gpa, PAGE_SIZE));
+    gpa_t gpa = exit->kind == VEXIT_NPF ? exit->npf.code : 0;
+    if (gpa == 0 || align_down(vcpu->rip ^ exit->rip, PAGE_SIZE) != 0) {
+        struct gwalk_result walk = gwalk(vcpu, vcpu->rip, GWALK_FETCH);
+        if (walk.status != GVA_OK)
+            return NULL;
+        gpa = walk.gpa;
+    }
+    return vcpu->hooks.mem_page(vcpu->hooks.ctx, align_down(gpa, PAGE_SIZE));
 }
 
 enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit)
@@ -195,7 +199,7 @@ enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit)
     if (!may_go_on(vcpu))
         return EXIT_ADVANCE;
     exit_finish_insn(vcpu, exit->insn_len);
-    ahead.code = code_page(vcpu);
+    ahead.code = code_page(vcpu, exit);
     if (!ahead.code)
         return EXIT_RETRY;
     if (!ahead.npf)

@@ -257,6 +257,7 @@ enum exit_action mmio_emulate(struct vcpu *vcpu, struct vexit *exit)
     switch (exec_insn(&mmio.text.insn, &cpu, MAX_ITERATIONS)) {
     case EXEC_DONE:
         exit->insn_len = mmio.text.insn.length;
+        exit->npf.code = mmio.text.gpa;
         if (mmio.device) { /* AMD-V doesn't tell */
             exit->npf.gva = mmio.device;
             exit->npf.gva_valid = true;
