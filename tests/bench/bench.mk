@@ -9,7 +9,7 @@ $(BUILD)/bench/bare.elf: $(BARE_OBJ) tests/bench/bare.ld
 	@mkdir -p $(@D)
 	$(Q)ld -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments -T tests/bench/bare.ld $(BARE_OBJ) -o $@
 
-$(BUILD)/bench/exits.bin: tests/bench/exits.asm guest/tiny/bzimage.inc | need-nasm
+$(BUILD)/bench/screen.bin: tests/bench/screen.asm guest/tiny/bzimage.inc | need-nasm
 	@mkdir -p $(@D)
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
@@ -55,6 +55,6 @@ $(BUILD)/bench/disk-initrd.img: $(BUILD)/bench/overlay/bin/bench-disk tests/benc
 	$(Q)(cat $(BUILD)/guest/initrd.img; cd $(BUILD)/bench/overlay && \
 	    printf '%s\n' bin/bench-disk etc/inittab | cpio --quiet -o -H newc -R 0:0) >$@
 
-bench: all $(addprefix $(BUILD)/bench/,bare.elf plain/pxhv.elf exits.bin read.bin initrd.img disk-initrd.img) | \
+bench: all $(addprefix $(BUILD)/bench/,bare.elf plain/pxhv.elf micro.bin screen.bin read.bin initrd.img disk-initrd.img) | \
        $(BOCHS) need-qemu-system-x86_64
 	$(Q)$(PYTHON) tests/bench/bench.py $(BUILD) docs/BENCHMARKS.md

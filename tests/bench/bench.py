@@ -15,16 +15,16 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "guest"))
 
+import micro  # noqa: E402
 from platforms import GUEST_MEGS, HOST_MEGS, PLATFORMS  # noqa: E402
 from report import write_report  # noqa: E402
 
-ROUNDS = 1000  # as tests/bench/exits.asm
-HALTS, HALT_S = 20, 11932 / 1_193_182
 DISK_MIB = 16  # as tests/bench/disk.asm
-# The guest's PC has no local APIC: the last says what bare metal costs without its own.
+# The last: what both cost without a local APIC.
 CONSOLE = {"quiet": "console=ttyS0 quiet", "verbose": "console=ttyS0",
            "quiet, nolapic": "console=ttyS0 quiet nolapic"}
 BARE, PXHV, PLAIN = "bench/bare.elf", "pxhv.elf", "bench/plain/pxhv.elf"
+SCREEN = "bench/screen.bin"
 TRACE = "[pxhv]\ntrace = on\n"
 
 
@@ -112,13 +112,14 @@ def boot_figures(images, platform, console):
     text = under_pxhv(platform, images.stick(PXHV, **files))
     stages = [int(us) for us in part(r"power-on: stage 2 (\d+), files read (\d+), "
                                      r"virtualization on (\d+), guest (\d+)", text)]
-    kinds, ports = part(r"exits by kind:[^\n]*\n(.*)most of it.*accesses by port[^\n]*\n(.*)", text)
+    kinds, details, ports = part(r"exits by kind:[^\n]*\n(.*)most of it went to:\n(.*)exits by RIP"
+                                 r".*accesses by port[^\n]*\n(.*)", text)
     vmm_ms = float(part(r"ms the guest ran for [\d.]+, pxHV for ([\d.]+)", text)[0])
     init = figures(text)["init"]
     return {
         "bare": bare["init"], "bare_kernel": bare["init"] - bare["enter"],
         "pxhv": init, "pxhv_kernel": init - stages[-1] * platform.hz // 1_000_000,
-        "exits": counts(kinds), "ports": counts(ports), "stages": stages,
+        "exits": counts(kinds), "details": counts(details), "ports": counts(ports), "stages": stages,
         "vmm": vmm_ms * platform.hz / 1000,
         "loading": [float(n) for n in part(r"files +([\d.]+) MiB +([\d.]+) MiB/s", text)],
         "resident_kib": int(part(r"(\d+) KiB resident", text)[0]),
@@ -145,25 +146,31 @@ def bios_figures(images, platform):
             "mib_s": sectors / 2048 / (found["read"] / platform.hz)}
 
 
+def micro_rows(text):
+    if "PASS micro" not in text:
+        raise SystemExit(f"the microbenchmark failed:\n{text[-3000:]}")
+    return micro.rows(text)
+
+
 def exit_figures(images, platform):
-    """Ticks for each instruction of tests/bench/exits.asm: on the bare machine and under pxHV."""
-    bare = figures(on_bare_metal(platform, images.stick(BARE, "bench/exits.bin"), "bench: hlt"))
-    pxhv = figures(under_pxhv(platform, images.stick(PXHV, "bench/exits.bin"), "bench: hlt"))
-    result = {name: (bare[name] / ROUNDS, pxhv[name] / ROUNDS) for name in bare
-              if name in pxhv and name not in ("hlt", "screen")}
-    result["screen"] = bare["screen"], pxhv["screen"]
-    result["hlt"] = tuple(figure["hlt"] / HALTS - HALT_S * platform.hz for figure in (bare, pxhv))
+    """{operation of guest/micro/: its mean ticks on the bare machine and under pxHV}, None where it
+    isn't offered; and a screen of text."""
+    bare = micro_rows(on_bare_metal(platform, images.stick(BARE, micro.KERNEL), "PASS micro"))
+    pxhv = micro_rows(under_pxhv(platform, images.stick(PXHV, micro.KERNEL), "PASS micro"))
+    result = {name: tuple(side[name][1] if side.get(name) else None for side in (bare, pxhv))
+              for name in pxhv}
+    screens = (on_bare_metal(platform, images.stick(BARE, SCREEN), "bench: screen"),
+               under_pxhv(platform, images.stick(PXHV, SCREEN), "bench: screen"))
+    result["screen"] = tuple(figures(text)["screen"] for text in screens)
     return result
 
 
 def account_figures(images, platform):
-    """Ticks for each instruction of tests/bench/exits.asm without accounting, with it, and with
-    tracing on."""
-    sticks = (images.stick(PLAIN, "bench/exits.bin"), images.stick(PXHV, "bench/exits.bin"),
-              images.stick(PXHV, "bench/exits.bin", settings=TRACE))
-    found = [figures(under_pxhv(platform, stick, "bench: hlt")) for stick in sticks]
-    return {name: tuple(figure[name] / ROUNDS for figure in found) for name in found[0]
-            if name not in ("hlt", "screen", "nop")}
+    """Ticks for each operation of guest/micro/ without accounting, with it, and with tracing on."""
+    sticks = (images.stick(PLAIN, micro.KERNEL), images.stick(PXHV, micro.KERNEL),
+              images.stick(PXHV, micro.KERNEL, settings=TRACE))
+    found = [micro_rows(under_pxhv(platform, stick, "PASS micro")) for stick in sticks]
+    return {name: tuple(side[name][1] for side in found) for name in found[0] if found[0][name]}
 
 
 def disk_figures(images, platform):

@@ -51,6 +51,12 @@ __attribute__((weak)) unsigned vcpu_code_bits(struct vcpu *vcpu)
     return (fake->seg[VSEG_CS].access & VSEG_ACCESS_DB) ? 32 : 16;
 }
 
+__attribute__((weak)) enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit)
+{
+    (void)vcpu, (void)exit;
+    return EXIT_ADVANCE;
+}
+
 __attribute__((weak)) enum exit_action mmio_emulate(struct vcpu *vcpu, struct vexit *exit)
 {
     exit->insn_len = 3;

@@ -1,6 +1,6 @@
-/* needs: vmm/emu/exec.c vmm/emu/alu.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c */
+/* needs: vmm/emu/plain.c vmm/emu/exec.c vmm/emu/alu.c vmm/emu/decode.c vmm/emu/classify.c vmm/emu/opcodes.c */
 /* The executor against the CPU that runs the test: the same bytes, registers, flags and memory. */
-#include "emu/exec.h"
+#include "emu/plain.h"
 
 #include "exec_bench.h"
 
@@ -233,6 +233,101 @@ static void compare_one(uint8_t *page, const struct row *row)
         report(code, length, "flags differ");
 }
 
+/* --- Registers only: exec_plain() ------------------------------------------------------------- */
+
+static const struct row plain_rows[] = {
+    {0, 0x00, 0x03, -1, 0, STATUS}, {0, 0x08, 0x0b, -1, 0, 0x8c5},  {0, 0x10, 0x13, -1, 0, STATUS},
+    {0, 0x20, 0x23, -1, 0, 0x8c5},  {0, 0x28, 0x2b, -1, 0, STATUS}, {0, 0x30, 0x33, -1, 0, 0x8c5},
+    {0, 0x38, 0x3b, -1, 0, STATUS}, {0, 0x80, 0x80, 4, 1, 0x8c5},   {0, 0x81, 0x81, 5, 2, STATUS},
+    {0, 0x83, 0x83, 0, 1, STATUS},  {0, 0x83, 0x83, 7, 1, STATUS},  {0, 0x84, 0x85, -1, 0, 0x8c5},
+    {0, 0x88, 0x8b, -1, 0, STATUS}, {0, 0xc6, 0xc6, 0, 1, STATUS},  {0, 0xc7, 0xc7, 0, 2, STATUS},
+    {0, 0xf6, 0xf6, 0, 1, 0x8c5},   {0, 0xf7, 0xf7, 0, 2, 0x8c5},   {0, 0xf6, 0xf7, 2, 0, STATUS},
+    {0, 0xf6, 0xf7, 3, 0, STATUS},  {0, 0xfe, 0xff, 0, 0, STATUS},  {0, 0xfe, 0xff, 1, 0, STATUS},
+    {0, 0x63, 0x63, -1, 0, STATUS}, {1, 0xb6, 0xb7, -1, 0, STATUS}, {1, 0xbe, 0xbf, -1, 0, STATUS},
+    {0, 0x05, 0x05, -2, 2, STATUS}, {0, 0x0c, 0x0c, -2, 1, 0x8c5},  {0, 0x25, 0x25, -2, 2, 0x8c5},
+    {0, 0x3c, 0x3c, -2, 1, STATUS}, {0, 0x3d, 0x3d, -2, 2, STATUS}, {0, 0xa8, 0xa8, -2, 1, 0x8c5},
+    {0, 0xa9, 0xa9, -2, 2, 0x8c5},  {0, 0xb8, 0xbb, -2, 3, STATUS}, {0, 0xbd, 0xbf, -2, 3, STATUS},
+    {0, 0x90, 0x90, -2, 0, STATUS}, {0, 0x8d, 0x8d, -3, 0, STATUS},
+};
+
+/* Any two registers but RSP, which the test itself stands on. */
+static uint8_t two_registers(unsigned rex, unsigned number)
+{
+    unsigned reg = number, rm;
+    do {
+        rm = below(8);
+    } while (rm == 4 && !(rex & 1));
+    while (number > 7 && ((reg = below(8)) == 4 && !(rex & 4)))
+        ;
+    return (uint8_t)(0xc0 | (reg & 7) << 3 | rm);
+}
+
+static unsigned put_plain(uint8_t *code, const struct row *row)
+{
+    unsigned at = 0, opcode = row->first + below(row->last - row->first + 1u);
+    unsigned width = below(3), rex = width == 2 ? 0x48 : 0x40; /* as above */
+    if (row->number > -2 && below(2))
+        rex |= row->number == -1 ? below(8) & 5 : 1;
+    bool rex_any = rex != 0x40 || below(2);
+    if (width == 0)
+        code[at++] = 0x66;
+    if (rex_any)
+        code[at++] = (uint8_t)rex;
+    if (row->map > 0)
+        code[at++] = 0x0f;
+    code[at++] = (uint8_t)opcode;
+    if (row->number == -3) {
+        const uint8_t address[] = {0x44, 0x8b, (uint8_t)random64()}; /* [RBX + RCX * 4 + disp8] */
+        memcpy(code + at, address, sizeof(address));
+        at += sizeof(address);
+    } else if (row->number != -2) {
+        code[at++] = two_registers(rex, row->number >= 0 ? (unsigned)row->number : 8);
+    }
+    uint64_t imm = random_operand();
+    unsigned size = row->imm == 2 ? (width == 0 ? 2 : 4) : row->imm;
+    if (row->imm == 3)
+        size = width == 0 ? 2 : width == 1 ? 4 : 8;
+    memcpy(code + at, &imm, size);
+    return at + size;
+}
+
+static void compare_plain(uint8_t *page, const struct row *row)
+{
+    static struct state real, emulated;
+    struct insn insn;
+    uint8_t code[32];
+    uint64_t next;
+    random_start(&real);
+    unsigned length = put_plain(code, row);
+    emulated = real;
+    memcpy(page, code, length);
+    page[length] = 0xc3;
+    run_on_cpu(&real, page);
+
+    if (decode_insn(code, length, 64, &insn) != DECODE_OK || insn.length != length)
+        report(code, length, "decoded otherwise");
+    const struct exec_cpu cpu = {emulated.gpr, &emulated.rflags, 0x1000, NULL};
+    if (!exec_plain(&insn, &cpu, &next) || next != 0x1000 + length)
+        report(code, length, "not executed");
+    for (unsigned i = 0; i < 16; i++)
+        if (i != 4 && real.gpr[i] != emulated.gpr[i])
+            report(code, length, "a register differs");
+    if ((real.rflags ^ emulated.rflags) & (row->flags | 0x400))
+        report(code, length, "flags differ");
+}
+
+static void registers_only_gives_what_the_real_cpu_gives(void **state)
+{
+    (void)state;
+    uint8_t *page =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(page, MAP_FAILED);
+    for (unsigned i = 0; i < sizeof(plain_rows) / sizeof(plain_rows[0]); i++)
+        for (unsigned n = 0; n < 4000; n++)
+            compare_plain(page, &plain_rows[i]);
+    munmap(page, 4096);
+}
+
 static void results_and_flags_are_those_of_the_real_cpu(void **state)
 {
     (void)state;
@@ -252,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_and_flags_are_those_of_the_real_cpu),
+        cmocka_unit_test(registers_only_gives_what_the_real_cpu_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

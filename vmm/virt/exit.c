@@ -143,7 +143,8 @@ static enum exit_action npf_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     exit_detail(exit, exit->npf.gpa);
     account_detail(&vcpu->account, VEXIT_NPF, exit->npf.gpa / PAGE_SIZE);
-    return mmio_emulate(vcpu, exit);
+    enum exit_action action = mmio_emulate(vcpu, exit);
+    return action == EXIT_ADVANCE ? ahead_of(vcpu, exit) : action;
 }
 
 static enum exit_action npf_misconfig_exit(struct vcpu *vcpu, struct vexit *exit)

@@ -68,6 +68,10 @@ void event_requeue(struct vcpu *vcpu, const struct vevent *interrupted);
  * length bytes, wrapped as the code segment asks. */
 void exit_finish_insn(struct vcpu *vcpu, unsigned length);
 
+/* ahead.c: behind an access to a device that has succeeded (EXIT_ADVANCE), carries out what would
+ * make the next exits, where that is easy. EXIT_RETRY: RIP has moved. */
+enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit);
+
 /* --- debug.c, debug_point.c, debug_step.c: the run loop's and the exits' side of virt/debug.h --
  */
 

@@ -26,6 +26,7 @@ struct mmio {
     const struct vexit_npf *npf;
     struct insn_text text;
     enum exit_action action; /* why a callback refused */
+    gva_t device;            /* an address in the page that the CPU refused; 0: not met */
 };
 
 /* An operand as at most two pieces of guest physical memory: it may cross a page. */
@@ -48,8 +49,11 @@ static bool translate(struct mmio *mmio, gva_t linear, bool write, gpa_t *gpa)
     unsigned access = mmio->text.access | (write ? GWALK_WRITE : 0);
     struct gwalk_result result = gwalk(mmio->vcpu, linear, access);
     *gpa = result.gpa;
-    if (result.status == GVA_OK)
+    if (result.status == GVA_OK) {
+        if (align_down(result.gpa ^ npf->gpa, PAGE_SIZE) == 0)
+            mmio->device = linear;
         return true;
+    }
     if (result.status == GVA_FAULT) {
         mmio->action = inject_page_fault(mmio->vcpu, linear, result.error);
         return false;
@@ -253,6 +257,11 @@ enum exit_action mmio_emulate(struct vcpu *vcpu, struct vexit *exit)
     switch (exec_insn(&mmio.text.insn, &cpu, MAX_ITERATIONS)) {
     case EXEC_DONE:
         exit->insn_len = mmio.text.insn.length;
+        exit->npf.code = mmio.text.gpa;
+        if (mmio.device) { /* AMD-V doesn't tell */
+            exit->npf.gva = mmio.device;
+            exit->npf.gva_valid = true;
+        }
         return EXIT_ADVANCE;
     case EXEC_AGAIN:
         return EXIT_RETRY;

@@ -13,6 +13,9 @@
 /* So much of a REP string is done per exit; then the loop gets to look at interrupts. */
 #define STRING_BATCH_BYTES 4096u
 
+/* Selects what the next access, to another port, is about. */
+#define PCI_CONFIG_ADDRESS 0xCF8u
+
 /* --- one item --------------------------------------------------------------------------------- */
 
 static void merge_accumulator(struct vcpu *vcpu, unsigned size, uint32_t value)
@@ -251,5 +254,8 @@ enum exit_action pio_exit(struct vcpu *vcpu, struct vexit *exit)
         vcpu->hooks.pio_write(vcpu->hooks.ctx, pio->port, 1, (uint8_t)vcpu->gpr[VGPR_RAX]);
         return EXIT_ADVANCE;
     }
-    return pio->string ? string(vcpu, pio) : wide(vcpu, pio);
+    if (pio->string)
+        return string(vcpu, pio);
+    enum exit_action action = wide(vcpu, pio);
+    return pio->port == PCI_CONFIG_ADDRESS && !pio->in ? ahead_of(vcpu, exit) : action;
 }

@@ -1,7 +1,7 @@
 /*
  * The end of an interrupt without an exit: a bit in the guest's memory that the hypervisor sets
  * when an interrupt is delivered whose end needs nobody's attention, and that the guest then clears
- * in the place of the EOI register. Linux, "KVM-specific MSRs", MSR_KVM_PV_EOI_EN; ADR 0013 has the
+ * in the place of the EOI register. Linux, "KVM-specific MSRs", MSR_KVM_PV_EOI_EN; ADR 0015 has the
  * rules.
  *
  * The local APIC decides when an end may be left to the guest and asks in time whether it has come;

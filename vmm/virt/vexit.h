@@ -86,7 +86,10 @@ struct vexit_npf {
     bool in_page_walk; /* the access was the CPU's own walk of the guest's page tables */
     /* The bytes at RIP, where the hardware fetched them for us: 0 to 15 of them. */
     uint8_t insn_count;
-    const uint8_t *insn;
+    union {
+        const uint8_t *insn;
+        gpa_t code; /* once mmio_emulate() has succeeded: of RIP; 0: it didn't look */
+    };
 };
 
 /* An event that enters the guest through its IDT. */
