@@ -137,7 +137,7 @@ static void cpuid_announces_it_behind_pxhvs_own_leaves(void **state)
     assert_int_equal(out[2], 0x564b4d56);
     assert_int_equal(out[3], 0x4d);
     cpuid_guest(&fake.vcpu, 0x40000101, 0, out);
-    assert_int_equal(out[0], 0x0100000a);
+    assert_int_equal(out[0], 0x0100004a);
     assert_int_equal(out[1] | out[2] | out[3], 0);
 }
 
