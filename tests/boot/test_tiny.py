@@ -7,8 +7,10 @@ import pytest
 import machine
 from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX
 
-# Somebody has to press a key; or to restart it; or they never end: test_storms.py.
-ELSEWHERE = ("keyboard", "halt_forever", "wait_forever", "storm_forever", "stack_nowhere")
+# Somebody has to press a key, or to restart it; or another file has more to ask: test_storms.py,
+# test_time.py.
+ELSEWHERE = ("keyboard", "idle", "hour", "halt_forever", "wait_forever", "storm_forever",
+             "stack_nowhere")
 
 NAMES = sorted(name.removesuffix(".asm")
                for name in os.listdir(os.path.join(machine.ROOT, "guest", "tiny"))
@@ -24,14 +26,15 @@ EXPECTED = {
 
 
 # What a guest of AMD-V does without an exit is the emulator's own work, and these are its lacks.
-# - task_switch: neither emulator sets DR6.BT. trap_and_mov_ss: TCG doesn't hold traps, nor knows INT1;
-#   Bochs forgets a held trap at an exit.
+# - task_switch: neither emulator sets DR6.BT. trap_and_mov_ss: TCG doesn't hold traps, nor knows
+#   INT1; Bochs forgets a held trap at an exit.
 # - native_checks: TCG takes any segment base, and for a bad CR3 it ends the guest's turn as if VMRUN
 #   had failed.
 # - triple_fault: Bochs resets the machine although shutdown is intercepted; entry32_modes: it raises
-#   #GP for a MOV to CR0 before the intercept, and that ends the same way; single_step, nmi: it carries
-#   a pending trap over the exit into the host, without DR6.BS; sti_hlt, apic_changed, priorities: with the guest's IF at 0 it
-#   lets no interrupt of the host end the guest's turn, so that no time passes for a guest that polls.
+#   #GP for a MOV to CR0 before the intercept, and that ends the same way; single_step, nmi,
+#   task_events: it carries a pending trap over the exit into the host, without DR6.BS; sti_hlt, apic_changed,
+#   priorities: with the guest's IF at 0 it lets no interrupt of the host end the guest's turn, so that
+#   no time passes for a guest that polls.
 # - apic_masked: Bochs delivers a virtual interrupt in spite of a clear IF while one of the host's is
 #   pending. test_apic.py runs it without virtual-interrupt delivery.
 NOT_ON = {
@@ -41,6 +44,7 @@ NOT_ON = {
     "entry32_modes": (AMDV_BOCHS,),
     "single_step": (AMDV_BOCHS,),
     "nmi": (AMDV_BOCHS,),
+    "task_events": (AMDV_BOCHS,),
     "priorities": (AMDV_BOCHS,),
     "trap_and_mov_ss": (AMDV_TICKS, AMDV_BOCHS),
     "sti_hlt": (AMDV_BOCHS,),

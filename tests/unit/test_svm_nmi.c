@@ -262,8 +262,8 @@ static void an_event_that_enters_is_not_stepped(void **state)
 
 /* --- a CPU whose VMRUN forgets the shadow ----------------------------------------------------- */
 
-#define IF    0x200u
-#define VIRQ  0x100u
+#define IF   0x200u
+#define VIRQ 0x100u
 
 /* Between STI and HLT, where a host's interrupt has brought one for the guest. */
 static void guest_behind_sti(void)

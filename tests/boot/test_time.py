@@ -1,0 +1,54 @@
+"""What time costs and whether it is right: idle guests, an hour in HLT, Linux's clocksource watchdog."""
+
+import re
+
+import pytest
+
+import machine
+import platforms
+
+PERIODS = 200  # as guest/tiny/idle.asm has them
+
+
+def exits_by_kind(text):
+    """The numbers of the report at a guest's end."""
+    table = text.split("exits by kind:")[1].split("most of it went to:")[0]
+    return {name.strip(): int(count) for count, name in
+            re.findall(r"^ +(\d+)  (.*?) +\d+\.\d+ ms", table, re.M)}
+
+
+@pytest.mark.parametrize("platform", [platforms.VTX, platforms.AMDV_TICKS], ids=lambda it: it.ident)
+def test_an_idle_guest_makes_its_timers_exits_and_the_cpu_sleeps(platform, image, tiny):
+    result = machine.run(image(KERNEL=tiny("idle"), MEMORY="32M"), platform)
+    assert "tiny: PASS idle" in result.text and result.ended, result
+    count = exits_by_kind(result.text)
+    assert PERIODS <= count["HLT"] <= PERIODS + 2, result
+    # The deadline ends the sleep, which is no exit; what is left came before the first HLT.
+    others = sum(count.get(name, 0) for name in ("deadline", "host interrupt", "interrupt window"))
+    assert others <= 20, result
+    # Where no hardware ends an interrupt, its end is one exit.
+    assert count.get("nested page fault", 0) <= PERIODS + 30, result
+    ran, asleep = re.search(r"^of ([\d.]+) ms .* and ([\d.]+) were slept in HLT", result.text,
+                            re.M).groups()
+    assert float(asleep) > 0.9 * float(ran), result
+
+
+def test_a_guest_that_waits_for_nothing_makes_no_exits(platform, image, tiny, console):
+    guest = console(platform, image(KERNEL=tiny("wait_forever"), MEMORY="32M"), timeout=60)
+    guest.expect("tiny: press a")
+    guest.enter_monitor()
+    while "in HLT" not in guest.monitor("info cpu"):
+        pass
+    counts = [re.search(r"^(\d+) exits", guest.monitor("info exits"), re.M).group(1)
+              for _ in range(5)]
+    assert len(set(counts)) == 1, counts
+    guest.line.send("\x01x")
+    assert guest.wait_for_end(), guest.log
+
+
+def test_an_hour_in_hlt_is_an_hour_on_every_clock(image, tiny):
+    """RTC, PM timer, HPET, PIT and TSC. On QEMU with -icount, where time leaps while the CPU sleeps."""
+    result = machine.run(image(KERNEL=tiny("hour"), MEMORY="32M"), platforms.AMDV_TICKS)
+    assert "tiny: PASS hour" in result.text and result.ended, result
+    asleep = re.search(r"and ([\d.]+) were slept in HLT", result.text).group(1)
+    assert float(asleep) > 3_590_000, result
