@@ -176,6 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
     now = 0;
+    intr = false; /* a pin begins low */
     lapic_init(&lapic, &config, &wiring);
     ioapic_init(&ioapic, (struct apic_bus){send, NULL});
     while (input.size) {

@@ -247,10 +247,25 @@ static void the_longest_count_ends(void **state)
     take(0x40);
 }
 
+/* In TSC-deadline mode nobody counts. */
+static void a_count_behind_another_mode_begins_now(void **state)
+{
+    (void)state;
+    enable();
+    wr(0x320, 0x40040);
+    pass(1000000);
+    wr(0x320, 0x40);
+    wr(0x3e0, 0x0b);
+    wr(0x380, 100);
+    assert_true(deadline() == 1001000);
+    assert_int_equal(rd(0x390), 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(one_shot_counts_down_once),
+        T(a_count_behind_another_mode_begins_now),
         T(the_divider),
         T(a_new_divider_goes_on_with_the_count),
         T(periodic_goes_on_in_step),

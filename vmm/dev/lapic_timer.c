@@ -73,11 +73,19 @@ void lapic_timer_divide(struct lapic *lapic, uint8_t divide)
     count_from(lapic, left);
 }
 
+static void note_tick(struct lapic *lapic)
+{
+    uint64_t tick = ticks_from_ns(lapic->now, lapic->config.timer_hz);
+    if (tick > lapic->tick)
+        lapic->tick = tick;
+}
+
 /* "A write to the LVT Timer Register that changes the timer mode disarms the local APIC timer"
  * where TSC-deadline mode is one of the two; between the other two the count goes on. */
 void lapic_timer_mode_changed(struct lapic *lapic, uint32_t old_lvt)
 {
     enum timer_mode old = mode_of(old_lvt), new = timer_mode(lapic);
+    note_tick(lapic); /* a mode that doesn't count leaves it behind */
     if (old != new && !(timer_counts(old) && timer_counts(new))) {
         uint32_t divide = *lapic_reg(lapic, LAPIC_DIVIDE);
         lapic_timer_reset(lapic);
@@ -120,13 +128,10 @@ static void count_expired(struct lapic *lapic)
     expire(lapic);
 }
 
-/* In the other modes nobody looks at the ticks: a count begins with a write, and an advance before
- * it. */
+/* In the other modes nobody looks at the ticks. */
 static void count_on(struct lapic *lapic)
 {
-    uint64_t tick = ticks_from_ns(lapic->now, lapic->config.timer_hz);
-    if (tick > lapic->tick)
-        lapic->tick = tick;
+    note_tick(lapic);
     if (lapic->expiry <= lapic->tick)
         count_expired(lapic);
 }
