@@ -271,22 +271,26 @@ handler_pv_%1:
 %%end:
 %endmacro
 
-; CF: the paravirtual EOI is there.
+; CF: the paravirtual EOI is there. KVM's leaves may lie behind those of the hypervisor's own.
 has_pv_eoi:
         bt      dword [features], 31    ; a hypervisor
         jnc     .none
-        mov     eax, 40000000h
+        mov     esi, 40000000h
+.base:  mov     eax, esi
         cpuid
         cmp     ebx, "KVMK"
-        jne     .none
+        jne     .next
         cmp     ecx, "VMKV"
-        jne     .none
+        jne     .next
         cmp     edx, "M"
-        jne     .none
-        mov     eax, 40000001h
+        jne     .next
+        lea     eax, [rsi + 1]
         cpuid
         bt      eax, 6
         ret
+.next:  add     esi, 100h
+        cmp     esi, 40010000h
+        jb      .base
 .none:  clc
         ret
 
