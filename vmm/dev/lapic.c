@@ -13,13 +13,6 @@ static const uint32_t lvt_writable[LAPIC_LVT_COUNT] = {
 
 /* --- modes ------------------------------------------------------------------------------------ */
 
-enum lapic_mode lapic_mode(const struct lapic *lapic)
-{
-    if (!(lapic->base & LAPIC_BASE_EN))
-        return LAPIC_DISABLED;
-    return lapic->base & LAPIC_BASE_EXTD ? LAPIC_X2APIC : LAPIC_XAPIC;
-}
-
 uint64_t lapic_page(const struct lapic *lapic)
 {
     return lapic->base & lapic->config.address_mask & ~(uint64_t)(LAPIC_PAGE_SIZE - 1);

@@ -121,7 +121,12 @@ extern const struct dev_ops lapic_ops;
 
 void lapic_init(struct lapic *lapic, const struct lapic_config *config,
                 const struct lapic_wiring *wiring);
-enum lapic_mode lapic_mode(const struct lapic *lapic);
+static inline enum lapic_mode lapic_mode(const struct lapic *lapic)
+{
+    if (!(lapic->base & LAPIC_BASE_EN))
+        return LAPIC_DISABLED;
+    return lapic->base & LAPIC_BASE_EXTD ? LAPIC_X2APIC : LAPIC_XAPIC;
+}
 /* Where the page is to answer; only in xAPIC mode. */
 uint64_t lapic_page(const struct lapic *lapic);
 

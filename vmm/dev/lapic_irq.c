@@ -22,13 +22,13 @@ static inline uint8_t *words_of(struct lapic *lapic, uint32_t map)
     return &lapic->words[map == LAPIC_ISR];
 }
 
-static void bit_set(struct lapic *lapic, uint32_t map, uint8_t vector)
+static inline void bit_set(struct lapic *lapic, uint32_t map, uint8_t vector)
 {
     *word_of(lapic, map, vector) |= BIT(vector % 32);
     *words_of(lapic, map) |= (uint8_t)BIT(vector / 32);
 }
 
-static void bit_clear(struct lapic *lapic, uint32_t map, uint8_t vector)
+static inline void bit_clear(struct lapic *lapic, uint32_t map, uint8_t vector)
 {
     uint32_t *word = word_of(lapic, map, vector);
     *word &= ~BIT(vector % 32);

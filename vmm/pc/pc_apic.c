@@ -241,7 +241,9 @@ bool pc_apic_write(void *ctx, uint32_t msr, uint64_t value)
     if (!concerns_timer(msr))
         return lapic_msr_write(&pc->lapic, msr, value);
     vtime_t before = lapic_ops.next_deadline(&pc->lapic);
-    lapic_ops.advance(&pc->lapic, now(pc));
+    /* A kernel's next tick: behind the last one there is nothing that the present could end. */
+    if (msr != LAPIC_MSR_TSC_DEADLINE || lapic_timer_tsc_deadline(&pc->lapic) != 0)
+        lapic_ops.advance(&pc->lapic, now(pc));
     bool done = lapic_msr_write(&pc->lapic, msr, value);
     note_deadline(pc, before);
     return done;

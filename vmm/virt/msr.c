@@ -83,8 +83,11 @@ static bool read_tsc(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     return true;
 }
 
+/* A kernel writes back what is there when it looks whether the firmware has left it alone. */
 static void move_tsc(struct vcpu *vcpu, uint64_t by)
 {
+    if (by == 0)
+        return;
     uint64_t offset = vcpu->backend->reg_get(vcpu, VREG_TSC_OFFSET);
     vcpu->backend->reg_set(vcpu, VREG_TSC_OFFSET, offset + by);
     vcpu->tsc_adjust += by;
@@ -379,7 +382,7 @@ static inline bool is_apic_register(uint32_t msr)
     return msr - MSR_X2APIC_FIRST <= MSR_X2APIC_LAST - MSR_X2APIC_FIRST || msr == MSR_TSC_DEADLINE;
 }
 
-static const struct msr_entry *find(const struct vcpu *vcpu, uint32_t msr)
+static const struct msr_entry *look_up(const struct vcpu *vcpu, uint32_t msr)
 {
     if (msr == MSR_XSS && !vcpu->facts->xsaves)
         return NULL;
@@ -387,6 +390,17 @@ static const struct msr_entry *find(const struct vcpu *vcpu, uint32_t msr)
     if (entry)
         return entry;
     return search(vcpu->facts->vendor == CPU_VENDOR_AMD ? &msr_amd : &intel, msr);
+}
+
+/* The one before is often wanted again. */
+static inline const struct msr_entry *find(struct vcpu *vcpu, uint32_t msr)
+{
+    const struct msr_entry *entry = vcpu->msr_found;
+    if (entry && msr >= entry->first && msr <= entry->last)
+        return entry;
+    entry = look_up(vcpu, msr);
+    vcpu->msr_found = entry;
+    return entry;
 }
 
 bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
@@ -410,6 +424,7 @@ void msr_reset(struct vcpu *vcpu)
     vcpu->misc_enable = MISC_ENABLE_RESET;
     vcpu->bios_sign_id = 0;
     vcpu->tsc_adjust = 0;
+    vcpu->msr_found = NULL;
     pvclock_reset(vcpu);
     pveoi_reset(vcpu);
     /* As firmware leaves them, since there is none: all memory WB, the VGA window UC, ROM WP. With
