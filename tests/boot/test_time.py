@@ -52,3 +52,19 @@ def test_an_hour_in_hlt_is_an_hour_on_every_clock(image, tiny):
     assert "tiny: PASS hour" in result.text and result.ended, result
     asleep = re.search(r"and ([\d.]+) were slept in HLT", result.text).group(1)
     assert float(asleep) > 3_590_000, result
+
+
+def test_linux_trusts_its_clocks_for_ten_minutes(console, image):
+    """Its watchdog measures the TSC by another clock twice a second. Here, too, time leaps while the CPU
+    sleeps."""
+    guest = console(platforms.AMDV_TICKS, image(CMDLINE="console=ttyS0 quiet no-kvmclock"))
+    guest.wait_for_shell()
+    clocks = "/sys/devices/system/clocksource/clocksource0"
+    assert "tsc" in guest.shell(f"cat {clocks}/current_clocksource")
+    began = guest.shell("cut -d. -f1 /proc/uptime; date +%s").split()[-2:]
+    guest.shell("sleep 600")
+    ended = guest.shell("cut -d. -f1 /proc/uptime; date +%s").split()[-2:]
+    passed = [int(end) - int(begin) for begin, end in zip(began, ended)]
+    assert all(600 <= seconds <= 602 for seconds in passed), passed
+    assert "tsc" in guest.shell(f"cat {clocks}/current_clocksource")
+    assert guest.shell("dmesg | grep -iE 'clocksource.*(watchdog|unstable|skew)'").split() == []
