@@ -319,6 +319,7 @@ enum vm_stop vm_run(struct vm *vm)
     log_info("entering %s with %s", vm->config.name, vm->vcpu.backend->name);
     vm_console_start(vm);
     vm_monitor_guest_starts(vm);
+    screen_sync(); /* if the guest's first instructions hang the machine, all of this can be read */
     enum vm_stop stop = vcpu_run(&vm->vcpu);
     vm_monitor_guest_ended(vm);
     if (stop != VM_STOP_RESET)

@@ -23,24 +23,24 @@ STAGES = (
 )
 
 ACCOUNT = re.compile(r"virt/(trace|account|timeline)\.")
-RUN = {"VT-x": "vmx_run", "AMD-V": "svm_run"}  # what both comes out of the guest and goes into it
+# The functions that only an entry has; the loop around them is one piece of code.
+ENTRY = {"VT-x": {"write_changes", "vmx_enter"}, "AMD-V": {"write_hot_state", "svm_enter"}}
 
 
 class Walk:
     """Which stage an instruction belongs to, by its function and file and by what came before."""
 
     def __init__(self, vendor):
-        self.run = RUN[vendor]
+        self.entry = ENTRY[vendor]
         self.at = "stub"
 
     def stage(self, function, file):
         in_stub = file.endswith((".asm", ".inc"))
         if self.at == "stub" and not in_stub:
             self.at = "decode"
-        elif self.at == "decode" and file.endswith("virt/exit.c") and "virt/svm" not in file \
-                and "virt/vmx" not in file:
+        elif self.at == "decode" and file.endswith("virt/exit_loop.h"):
             self.at = "decide"
-        elif self.at in ("decide", "inject") and (in_stub or function == self.run):
+        elif self.at in ("decide", "inject") and (in_stub or function in self.entry):
             self.at = "resume"
         elif self.at == "decide" and file.endswith("virt/run.c"):
             self.at = "inject"
@@ -71,7 +71,7 @@ class Vmm:
         if vendor == "VT-x":
             names = ("vmx_resume", "vmresume"), self.symbols["vmx_exit_point"]
         else:
-            names = ("svm_enter", "vmrun"), None
+            names = ("svm_vmrun", "vmrun"), None
         (function, mnemonic), behind = names
         lines = run("objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}", self.elf)
         found = re.search(rf"^ *([0-9a-f]+):\s+{mnemonic}.*\n *([0-9a-f]+):", lines, re.M)
@@ -108,10 +108,10 @@ def names_of(vmm, path):
 SHOWN = (
     ("A read of a device's register",
      "The guest asks COM1, its serial port, whether the next character may be sent.",
-     {"single", "uart16550_read"}, {"run_attend", "irq_ack", "isr_common"}),
+     {"pio_exit", "uart16550_read"}, {"run_attend", "irq_ack", "isr_common"}),
     ("An exit that ends in an interrupt",
      "Something has happened outside, and the guest gets an interrupt for it.",
-     {"run_inject_irq", "pic8259_ack"}, set()),
+     {"run_inject_irq", "irq_ack"}, set()),
 )
 
 

@@ -27,8 +27,8 @@ class Platform:
 
     enabled = property(lambda self: {"VT-x": "VMXON executed successfully!",
                                      "AMD-V": "EFER.SVME set successfully!"}[self.vendor])
-    # The function of the VMM that enters the guest.
-    entry = property(lambda self: {"VT-x": "vmx_run", "AMD-V": "svm_run"}[self.vendor])
+    # The function of the VMM that enters the guest for the first time.
+    entry = property(lambda self: {"VT-x": "vmx_loop", "AMD-V": "svm_loop"}[self.vendor])
 
     def __str__(self):
         return self.name

@@ -62,7 +62,8 @@ def test_self_ipi_and_eoi_and_tpr_dont_exit_with_virtual_interrupt_delivery(imag
     assert help_of(result) == "TPR shadow", result
     assert exits(result, "MOV to CR") == 0, result
     assert exits(result, "WRMSR") > 3 * ROUNDS, result
-    assert exits(result, "nested page fault") > 3 * ROUNDS, result
+    # Accesses that follow one another share an exit.
+    assert exits(result, "nested page fault") > ROUNDS, result
     assert exits(result, "RDMSR") > 5 * ROUNDS, result
 
 

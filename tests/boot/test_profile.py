@@ -23,7 +23,7 @@ class Made:
     """What one `make profile` has left: the profile, and the page as the browser has it."""
 
     def __init__(self, folder, platform):
-        image = machine.make_image(str(folder / "profile.img"), TRACE=1)
+        image = machine.make_image(str(folder / "profile.img"), TRACE=1, CMDLINE="console=ttyS0")
         self.path = folder / "profile.html"
         done = subprocess.run([sys.executable, os.path.join(FOLDER, "run.py"), platform, image, ELF,
                                self.path], capture_output=True, text=True, timeout=900, check=False)

@@ -170,6 +170,7 @@ def test_after_a_stop_keys_restart_and_power_off(image, tiny, keyboard):
     guest = machine.Console(platforms.AMDV, platforms.AMDV.start_and_break(path, [mistake]), 60)
     try:
         screen = Screen(guest.machine)
+        guest.expect("Press r to restart it, p to power")  # the line is read, or it would get stuck
         rows = screen.wait_for("Press r to restart it, p to power", "^stopped")
         if keyboard == "ps2":
             screen.press("p")

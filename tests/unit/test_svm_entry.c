@@ -360,17 +360,22 @@ static void cr8_is_v_tpr_and_its_writes_exit_only_while_a_request_waits(void **s
 static void v_tpr_and_the_interrupt_window_leave_one_another_alone(void **state)
 {
     (void)state;
+    struct vapic vapic = {.tpr = 0x90};
     rig_guest(NP | CLEAN, 16);
+    svm_backend.apic(cpu, &vapic);
+    assert_int_equal(rig_run()->control.intercept_cr & 1u << 24, 0);
     svm_backend.reg_set(cpu, VREG_CR8, 9);
     const struct vmcb *vmcb = rig_run();
     assert_int_equal(vmcb->control.v_intr, 1u << 24 | 9);
     assert_int_equal(vmcb->control.clean >> 3 & 1, 0);
     svm_backend.want_window(cpu, VWINDOW_IRQ, true); /* whatever V_TPR is: V_IGN_TPR */
     assert_int_equal(rig_run()->control.v_intr, 1u << 24 | 1u << 20 | 15u << 16 | 1u << 8 | 9);
+    assert_int_equal(rig_run()->control.intercept_cr & 1u << 24, 1u << 24);
     rig.vmcb->control.v_intr = (rig.vmcb->control.v_intr & ~0xffull) | 3; /* MOV CR8 */
     assert_int_equal(svm_backend.reg_get(cpu, VREG_CR8), 3);
     svm_backend.want_window(cpu, VWINDOW_IRQ, false);
     assert_int_equal(rig_run()->control.v_intr, 1u << 24 | 3);
+    assert_int_equal(rig.vmcb->control.intercept_cr & 1u << 24, 0);
     svm_backend.vcpu_reset(cpu);
     assert_int_equal(rig_run()->control.v_intr, 1u << 24);
 }

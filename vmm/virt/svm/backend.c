@@ -88,6 +88,7 @@ static void want_irq_window(struct svm_vcpu *state, bool wanted)
         control->v_intr &= ~(V_IRQ | V_INTR_PRIO(15) | V_IGN_TPR);
         control->intercept_3 &= ~INTERCEPT_VINTR;
     }
+    svm_set_cr8_exits(state);
     svm_dirty(state, CLEAN_INTERCEPTS | CLEAN_VINTR);
 }
 

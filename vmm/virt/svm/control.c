@@ -76,20 +76,32 @@ enum vapic_help svm_apic_help(void)
 }
 
 /* MOV CR8 works on V_TPR, which VMRUN loads and an exit saves. There is no threshold: while a
- * request waits for a lower TPR, writes exit. So do they while TPR has more bits than V_TPR. The
- * interrupt window ignores V_TPR (V_IGN_TPR), and interrupts of the host never look at it. */
+ * request waits for a lower TPR, writes exit. So do they while TPR has more bits than V_TPR, and
+ * during an interrupt window: QEMU's TCG aborts by its own assertion where a guest writes CR8 with
+ * a virtual interrupt pending. The window ignores V_TPR (V_IGN_TPR), and interrupts of the host
+ * never look at it. */
+void svm_set_cr8_exits(struct svm_vcpu *state)
+{
+    struct vmcb_control *control = &state->vmcb->control;
+    uint32_t intercepts = control->intercept_cr & ~INTERCEPT_CR_WRITE(8);
+
+    if (state->cr8_exits || state->irq_wanted)
+        intercepts |= INTERCEPT_CR_WRITE(8);
+    control->intercept_cr = intercepts;
+    svm_dirty(state, CLEAN_INTERCEPTS);
+}
+
 void svm_apic(struct vcpu *vcpu, const struct vapic *vapic)
 {
     struct svm_vcpu *state = svm_state(vcpu);
     struct vmcb_control *control = &state->vmcb->control;
-    uint32_t intercepts = control->intercept_cr & ~(INTERCEPT_CR_READ(8) | INTERCEPT_CR_WRITE(8));
+    bool exits = vapic->tpr_threshold || vapic->tpr & 15;
 
-    if (vapic->tpr_threshold || vapic->tpr & 15)
-        intercepts |= INTERCEPT_CR_WRITE(8);
-    if (intercepts == control->intercept_cr)
+    if (exits == state->cr8_exits && !(control->intercept_cr & INTERCEPT_CR_READ(8)))
         return;
-    control->intercept_cr = intercepts;
-    svm_dirty(state, CLEAN_INTERCEPTS);
+    control->intercept_cr &= ~INTERCEPT_CR_READ(8);
+    state->cr8_exits = exits;
+    svm_set_cr8_exits(state);
 }
 
 /* Two bits for each MSR, reads and writes; three ranges, 2 KiB of map each. APM "MSR Intercepts".
@@ -154,6 +166,8 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 
     svm_nmi_set_blocked(state, false);
     state->nmi_wanted = state->irq_wanted = state->stepping = false;
+    state->entered_in_shadow = false;
+    state->cr8_exits = true;
     state->pending_db = 0;
     vcpu->gpr[VGPR_RSP] = 0;
     vcpu->rip = 0xFFF0;

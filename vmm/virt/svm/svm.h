@@ -41,6 +41,7 @@ struct svm_vcpu {
     bool iret_seen; /* the IRET at iret_rip is about to end the blocking */
     uint64_t iret_rip;
     bool irq_wanted;      /* the interrupt window is to be told of */
+    bool cr8_exits;       /* writes, by the local APIC's state or for want of its help */
     bool forgets_shadow;  /* seen of this CPU: VMRUN doesn't load the interrupt shadow */
     uint8_t injected_len; /* of the INT n, INT3 or INTO that the last entry injected */
     bool stepping;        /* RFLAGS.TF is ours; the guest's own and its DR6: */
@@ -111,6 +112,7 @@ void svm_msr_open(struct vcpu *vcpu, uint32_t msr, bool writes);
 bool svm_debug(struct vcpu *vcpu, const struct vdebug_controls *controls);
 enum vapic_help svm_apic_help(void);
 void svm_apic(struct vcpu *vcpu, const struct vapic *vapic);
+void svm_set_cr8_exits(struct svm_vcpu *state); /* by cr8_exits and irq_wanted */
 
 /* --- state.c: guest registers ----------------------------------------------------------------- */
 
