@@ -268,6 +268,17 @@ static void memory_is_no_device_behind_a_port(void **state)
     assert_int_equal(cpu->rip, CODE + 1);
 }
 
+/* VT-x reads RSP late, and writes what it finds changed. */
+static void behind_a_port_rsp_stays_as_the_backend_left_it(void **state)
+{
+    (void)state;
+    init64();
+    cpu->gpr[VGPR_RDX] = 0xcf8;
+    cpu->gpr[VGPR_RSP] = 0x1234;
+    out_cf8("\xba\xfc\x0c\x00\x00\xed", 6); /* mov edx, 0xcfc; in eax, dx */
+    assert_int_equal(cpu->gpr[VGPR_RSP], 0x1234);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +294,7 @@ int main(void)
         cmocka_unit_test(sizes_and_forms_of_in_and_out),
         cmocka_unit_test(a_port_that_touches_the_machine_ends_it),
         cmocka_unit_test(memory_is_no_device_behind_a_port),
+        cmocka_unit_test(behind_a_port_rsp_stays_as_the_backend_left_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,8 @@ enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit)
     ahead.code = code_page(vcpu, exit);
     if (!ahead.code)
         return EXIT_RETRY;
+    /* Behind a port the backend may not have read RSP, and then takes a new one for a change. */
+    uint64_t rsp = vcpu->gpr[VGPR_RSP];
     if (!ahead.npf)
         vcpu->gpr[VGPR_RSP] = vcpu->backend->reg_get(vcpu, VREG_RSP);
     unsigned accesses = 0;
@@ -214,5 +216,6 @@ enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit)
             insns = 0;
         }
     }
+    vcpu->gpr[VGPR_RSP] = rsp; /* no instruction here changes it */
     return EXIT_RETRY;
 }
