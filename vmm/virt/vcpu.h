@@ -187,7 +187,7 @@ struct vcpu {
     uint64_t bios_sign_id;
     uint64_t tsc_adjust;
     const struct msr_entry *msr_found; /* by the newest access, or NULL; see msr.c */
-    uint64_t pvclock, pvclock_wall; /* what the guest wrote to its MSRs: see pvclock.c */
+    uint64_t pvclock, pvclock_wall;    /* what the guest wrote to its MSRs: see pvclock.c */
     uint32_t pvclock_version;
     uint64_t pveoi;       /* likewise: pveoi.c */
     gpa_t pveoi_at;       /* where the newest offer was made */
