@@ -16,8 +16,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "guest"))
 
 import micro  # noqa: E402
-from platforms import GUEST_MEGS, HOST_MEGS, PLATFORMS  # noqa: E402
-from report import write_report  # noqa: E402
+from platforms import GHZ, GUEST_MEGS, HOST_MEGS, PLATFORMS  # noqa: E402
+from report import FAST, write_report  # noqa: E402
 
 DISK_MIB = 16  # as tests/bench/disk.asm
 # The last: what both cost without a local APIC.
@@ -205,6 +205,8 @@ def measure(images, platform):
     steps = {"bios": bios_figures, "exits": exit_figures, "account": account_figures,
              "disk": disk_figures}
     steps.update({console: lambda i, p, c=console: boot_figures(i, p, c) for console in CONSOLE})
+    if platform.hz != GHZ:
+        steps[FAST] = lambda i, p: boot_figures(i, type(p)(GHZ), "quiet")
     if hasattr(platform, "boot_kernel"):
         steps["qemu_kernel"] = qemu_kernel_figure
     result = {}

@@ -14,14 +14,17 @@ LIMIT_S = 600
 DATE, DATE_S = "2026-01-01", 1767225600
 # What a guest is given here, and all that the bare machine has.
 GUEST_MEGS, HOST_MEGS = 256, 512
+GHZ = 1_000_000_000
 
 
 class BochsPlatform:
     """VT-x. One tick for an instruction; the TSC shows ticks."""
 
     name = "VT-x"
-    hz = 50_000_000
     machine = f"Bochs, model `{DEFAULT_MODEL}`"
+
+    def __init__(self, hz=50_000_000):
+        self.hz = hz
 
     def boot(self, image, megs):
         return Bochs(image, ips=self.hz, time0=DATE_S, megs=megs)
@@ -66,7 +69,7 @@ class QemuPlatform:
     CPU is halted the clock leaps to the next event."""
 
     name = "AMD-V"
-    hz = 1_000_000_000
+    hz = GHZ
     cpu = "EPYC,+svm,+npt"
     machine = f"QEMU's TCG, `-cpu {cpu} -machine pc -icount shift=0,sleep=off`"
 

@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 
+import pytest
+
 import machine
-from platforms import symbol
+from platforms import VTX, symbol
 
 # What goes wrong, in each debugger's words.
 JUMP_TO_16 = {"bochs": "set rip = 16", "gdb": "set $rip = 16"}
@@ -76,3 +78,10 @@ def test_the_screen_shows_what_the_serial_line_shows(platform, image, tiny):
     for line in ("Stage 2: Hypervisor loader", f"{platform.vendor} supported", "Long mode enabled",
                  platform.enabled, f"vm: entering linux with {platform.vendor}"):
         assert any(row.startswith(line) for row in rows), (line, rows)
+
+
+# Its BIOS waits three seconds, of as many instructions as it has.
+@pytest.mark.full
+def test_a_fast_cpu_waits_until_its_line_has_sent_the_end(image, tiny):
+    fast = VTX.start(image(KERNEL=tiny("cpuid")), ips=1_000_000_000)
+    machine.passes(machine.listen(VTX, fast, timeout=600), "^pxHV: powering off$")

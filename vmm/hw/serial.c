@@ -12,9 +12,10 @@
 #define RX_RING_BYTES 4096u
 #define FIFO_BYTES    16u
 
-/* About the time of one byte on the wire is 87 us, a port read takes about 1 us: polls that cover
- * 16 bytes, with room for an emulator's pauses. */
-#define POLLS_FOR_ROOM 100000u
+/* A byte is on the wire for 87 us: room for 16 bytes and an emulator's pauses. Where the TSC's rate
+ * isn't known yet only the polls count, of about 1 us each on a PC. */
+#define POLLS_FOR_ROOM       100000u
+#define WAITS_FOR_ROOM_A_SEC 10u
 
 #define PORT_COM2 0x2F8u
 
@@ -82,7 +83,9 @@ static bool probe(uint16_t port)
 
 static bool wait_for(const struct uart *uart, uint8_t lsr_bits)
 {
-    for (unsigned i = 0; i < POLLS_FOR_ROOM; i++) {
+    uint64_t start = rdtsc(), limit = time_tsc_hz() / WAITS_FOR_ROOM_A_SEC;
+
+    for (unsigned i = 0; i < POLLS_FOR_ROOM || rdtsc() - start < limit; i++) {
         if ((inb(uart->base + REG_LSR) & lsr_bits) == lsr_bits)
             return true;
         cpu_pause();
