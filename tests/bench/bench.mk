@@ -55,6 +55,14 @@ $(BUILD)/bench/disk-initrd.img: $(BUILD)/bench/overlay/bin/bench-disk tests/benc
 	$(Q)(cat $(BUILD)/guest/initrd.img; cd $(BUILD)/bench/overlay && \
 	    printf '%s\n' bin/bench-disk etc/inittab | cpio --quiet -o -H newc -R 0:0) >$@
 
-bench: all $(addprefix $(BUILD)/bench/,bare.elf plain/pxhv.elf micro.bin screen.bin read.bin initrd.img disk-initrd.img) | \
+# The demo guest's, switched off where its shell would begin.
+$(BUILD)/bench/off-initrd.img: tests/bench/inittab-off $(BUILD)/guest/initrd.img | need-cpio
+	@mkdir -p $(BUILD)/bench/off/etc
+	$(Q)cp $< $(BUILD)/bench/off/etc/inittab
+	$(Q)(cat $(BUILD)/guest/initrd.img; cd $(BUILD)/bench/off && \
+	    echo etc/inittab | cpio --quiet -o -H newc -R 0:0) >$@
+
+bench: all $(addprefix $(BUILD)/bench/,bare.elf plain/pxhv.elf micro.bin screen.bin read.bin initrd.img disk-initrd.img \
+           off-initrd.img) | \
        $(BOCHS) need-qemu-system-x86_64
 	$(Q)$(PYTHON) tests/bench/bench.py $(BUILD) docs/BENCHMARKS.md

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(ROOT, "guest"))
 
 import micro  # noqa: E402
 from platforms import GHZ, GUEST_MEGS, HOST_MEGS, PLATFORMS  # noqa: E402
-from report import FAST, write_report  # noqa: E402
+from report import FAST, HVC, write_report  # noqa: E402
 
 DISK_MIB = 16  # as tests/bench/disk.asm
 # The last: what both cost without a local APIC.
@@ -57,6 +57,10 @@ class Images:
             [f"{key}.img={self.path(path)}" for key, path in files.items()],
             check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         return out
+
+
+def at_1_ghz(platform):
+    return platform if platform.hz == GHZ else type(platform)(GHZ)
 
 
 def listen(platform, machine, until):
@@ -124,6 +128,16 @@ def boot_figures(images, platform, console):
         "loading": [float(n) for n in part(r"files +([\d.]+) MiB +([\d.]+) MiB/s", text)],
         "resident_kib": int(part(r"(\d+) KiB resident", text)[0]),
     }
+
+
+def hvc_figures(images, platform):
+    """The exits of the demo guest, verbose on its own console, until it is off again."""
+    stick = images.stick(PXHV, "guest/vmlinuz", "console=hvc0",
+                         initrd="bench/off-initrd.img", disk="guest/disk.img")
+    text = under_pxhv(at_1_ghz(platform), stick)
+    if "pxHV demo guest" not in text:
+        raise SystemExit(f"the demo guest didn't come up:\n{text[-3000:]}")
+    return {"exits": counts(part(r"exits by kind:[^\n]*\n(.*)most of it went to", text)[0])}
 
 
 def bios_figures(images, platform):
@@ -203,10 +217,10 @@ def kernel_version(images):
 def measure(images, platform):
     """All figures of a platform; they are shown as they come, for a whole run takes minutes."""
     steps = {"bios": bios_figures, "exits": exit_figures, "account": account_figures,
-             "disk": disk_figures}
+             "disk": disk_figures, HVC: hvc_figures}
     steps.update({console: lambda i, p, c=console: boot_figures(i, p, c) for console in CONSOLE})
     if platform.hz != GHZ:
-        steps[FAST] = lambda i, p: boot_figures(i, type(p)(GHZ), "quiet")
+        steps[FAST] = lambda i, p: boot_figures(i, at_1_ghz(p), "quiet")
     if hasattr(platform, "boot_kernel"):
         steps["qemu_kernel"] = qemu_kernel_figure
     result = {}
