@@ -118,10 +118,13 @@ static void show_cursor(void)
 /* Plain text is kept until somebody looks: whoever says a byte doesn't wait for lines to scroll. */
 static void read_text(void)
 {
-    uint8_t byte;
+    const uint8_t *bytes;
+    uint32_t count;
 
-    while (ring_get(&unread, &byte))
-        terminal_put(&terminal, byte);
+    while (bytes = ring_piece(&unread, &count), count) {
+        terminal_text(&terminal, bytes, count);
+        ring_drop(&unread, count);
+    }
 }
 
 /* The terminal's changes become the surface's, one row at a time or, for a view that moves with
