@@ -61,12 +61,13 @@ static inline unsigned highest_bit(uint32_t bits)
 /* 0 when the map is empty: vectors below 16 are never in one. */
 static inline uint8_t highest(const struct lapic *lapic, uint32_t map)
 {
-    for (uint32_t words = lapic->words[map == LAPIC_ISR]; words != 0;) {
-        unsigned word = highest_bit(words);
+    uint32_t words = lapic->words[map == LAPIC_ISR];
+    if (words == 0)
+        return 0;
+    for (unsigned word = highest_bit(words) + 1; word-- > 0;) {
         uint32_t bits = *lapic_reg(lapic, map + 16u * word);
         if (bits)
             return (uint8_t)(word * 32 + highest_bit(bits));
-        words &= ~BIT(word);
     }
     return 0;
 }

@@ -53,6 +53,12 @@ static uint16_t status[TERMINAL_MAX_COLUMNS];
 
 /* --- the two kinds ---------------------------------------------------------------------------- */
 
+/* ASCII is the same everywhere. */
+static inline uint8_t vga_character(uint8_t glyph)
+{
+    return glyph >= ' ' && glyph < 0x7F ? glyph : charset_cp437(glyph);
+}
+
 static void paint_text(void *ctx, unsigned row, unsigned column, const uint16_t *cells,
                        unsigned count)
 {
@@ -60,7 +66,7 @@ static void paint_text(void *ctx, unsigned row, unsigned column, const uint16_t 
 
     (void)ctx;
     for (unsigned i = 0; i < count; i++)
-        to[i] = (uint16_t)(charset_cp437((uint8_t)cells[i]) | (cells[i] & VGA_ATTRIBUTE));
+        to[i] = (uint16_t)(vga_character((uint8_t)cells[i]) | (cells[i] & VGA_ATTRIBUTE));
 }
 
 static void paint_pixels(void *ctx, unsigned row, unsigned column, const uint16_t *cells,
