@@ -55,6 +55,35 @@ static void mov_cr_names_its_registers(void **state)
     }
 }
 
+/* At one RIP: every one of the 15 bytes that are fetched counts, and so does the mode. */
+static void other_bytes_are_another_instruction(void **state)
+{
+    (void)state;
+    struct vexit exit;
+    init_guest(64);
+    assert_int_equal(complete_code(VEXIT_CR_WRITE, "\x0f\x22\xc1", 3, &exit), EXIT_ADVANCE);
+    assert_int_equal(exit.cr.gpr, 1);
+    assert_int_equal(complete_code(VEXIT_CR_WRITE, "\x0f\x22\xc2", 3, &exit), EXIT_ADVANCE);
+    assert_int_equal(exit.cr.gpr, 2);
+    for (unsigned gpr = 3; gpr < 8; gpr++) { /* behind needless prefixes: the last bytes */
+        uint8_t bytes[15];
+        memset(bytes, 0x66, sizeof(bytes));
+        bytes[12] = 0x0f;
+        bytes[13] = 0x22;
+        bytes[14] = (uint8_t)(0xc0 | gpr);
+        assert_int_equal(complete_code(VEXIT_CR_WRITE, (const char *)bytes, 15, &exit),
+                         EXIT_ADVANCE);
+        assert_int_equal(exit.insn_len, 15);
+        assert_int_equal(exit.cr.gpr, gpr);
+    }
+    /* INC and a MOV that isn't reached, or the MOV with REX.B. */
+    assert_int_equal(complete_code(VEXIT_CR_WRITE, "\x41\x0f\x22\xc0", 4, &exit), EXIT_ADVANCE);
+    assert_int_equal(exit.cr.gpr, 8);
+    fake.seg[VSEG_CS].access = 0xc09b; /* D, not L */
+    fake.seg[VSEG_CS].limit = 0xffffffff;
+    assert_int_equal(complete_code(VEXIT_CR_WRITE, "\x41\x0f\x22\xc0", 4, &exit), EXIT_RETRY);
+}
+
 static void a_read_is_no_write_and_a_write_no_read(void **state)
 {
     (void)state;
@@ -275,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mov_cr_names_its_registers),
+        cmocka_unit_test(other_bytes_are_another_instruction),
         cmocka_unit_test(a_read_is_no_write_and_a_write_no_read),
         cmocka_unit_test(a_write_of_cr0_happens_and_moves_rip),
         cmocka_unit_test(the_mode_before_the_write_decodes_it),

@@ -177,6 +177,38 @@ static void any_bytes_stay_inside_the_screen(void **state)
     }
 }
 
+/* In all modes that plain text could meet, with sequences cut anywhere. */
+static void text_is_what_its_bytes_are(void **state)
+{
+    static const char *const special[] = {"\r\n",       "\x1B[4h",  "\x1B[4l",  "\x1B(0",
+                                          "\x1B(B",     "\x1B[?7l", "\x1B[?7h", "\x1B[31;7m",
+                                          "\xE4\xB8",   "\x1B[",    "\x7F",     "\x1B[3b",
+                                          "\x1B[2;15H", "\t",       "\x1B[H"};
+    static struct terminal one_by_one;
+    uint8_t text[400];
+    uint32_t seed = 7;
+    (void)state;
+    terminal_init(&one_by_one, RIG_COLUMNS, RIG_ROWS);
+    terminal_init(&terminal, RIG_COLUMNS, RIG_ROWS);
+    for (unsigned round = 0; round < 2000; round++) {
+        unsigned count = 0;
+        while (count < 300) {
+            seed = seed * 1664525 + 1013904223;
+            const char *more = special[(seed >> 8) % 15];
+            unsigned plain = seed >> 27;
+            for (; plain; plain--)
+                text[count++] = (uint8_t)(0x20 + (seed >> (plain % 20)) % 95);
+            for (; *more; more++)
+                text[count++] = (uint8_t)*more;
+        }
+        count -= seed >> 16 & 3;
+        for (unsigned i = 0; i < count; i++)
+            terminal_put(&one_by_one, text[i]);
+        terminal_text(&terminal, text, count);
+        assert_memory_equal(&terminal, &one_by_one, sizeof(terminal));
+    }
+}
+
 static void one_cell_is_a_screen(void **state)
 {
     (void)state;
@@ -204,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup(line_drawing, set_up),
         cmocka_unit_test_setup(delete_and_null_are_nothing, set_up),
         cmocka_unit_test_setup(any_bytes_stay_inside_the_screen, set_up),
+        cmocka_unit_test_setup(text_is_what_its_bytes_are, set_up),
         cmocka_unit_test_setup(one_cell_is_a_screen, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

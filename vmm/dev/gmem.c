@@ -24,7 +24,7 @@ static const struct gmem_region *nearest(const struct gmem *gmem, gpa_t gpa)
 }
 
 /* The host pointer to gpa and in *len how much of the wanted length lies in the same region. */
-static uint8_t *gmem_chunk(const struct gmem *gmem, gpa_t gpa, uint64_t *len)
+static inline uint8_t *gmem_chunk(const struct gmem *gmem, gpa_t gpa, uint64_t *len)
 {
     const struct gmem_region *region = nearest(gmem, gpa);
     uint64_t offset = gpa - region->base; /* huge where gpa is below */
@@ -53,16 +53,13 @@ bool gmem_is_ram(const struct gmem *gmem, gpa_t gpa, uint64_t len)
     return true;
 }
 
-bool gmem_read(const struct gmem *gmem, gpa_t gpa, void *dst, uint64_t len)
+/* Across regions that touch. */
+static __attribute__((noinline)) bool read_pieces(const struct gmem *gmem, gpa_t gpa, uint8_t *to,
+                                                  uint64_t len)
 {
-    const uint8_t *host = gmem_ptr(gmem, gpa, len);
-    if (host) {
-        memcpy(dst, host, len);
-        return true;
-    }
     if (!gmem_is_ram(gmem, gpa, len))
         return false;
-    for (uint8_t *to = dst; len > 0;) {
+    while (len > 0) {
         uint64_t part = len;
         const uint8_t *from = gmem_chunk(gmem, gpa, &part);
         memcpy(to, from, part);
@@ -73,16 +70,21 @@ bool gmem_read(const struct gmem *gmem, gpa_t gpa, void *dst, uint64_t len)
     return true;
 }
 
-bool gmem_write(const struct gmem *gmem, gpa_t gpa, const void *src, uint64_t len)
+bool gmem_read(const struct gmem *gmem, gpa_t gpa, void *dst, uint64_t len)
 {
-    uint8_t *host = gmem_ptr(gmem, gpa, len);
-    if (host) {
-        memcpy(host, src, len);
-        return true;
-    }
+    const uint8_t *host = gmem_ptr(gmem, gpa, len);
+    if (!host)
+        return read_pieces(gmem, gpa, dst, len);
+    memcpy(dst, host, len);
+    return true;
+}
+
+static __attribute__((noinline)) bool write_pieces(const struct gmem *gmem, gpa_t gpa,
+                                                   const uint8_t *from, uint64_t len)
+{
     if (!gmem_is_ram(gmem, gpa, len))
         return false;
-    for (const uint8_t *from = src; len > 0;) {
+    while (len > 0) {
         uint64_t part = len;
         uint8_t *to = gmem_chunk(gmem, gpa, &part);
         memcpy(to, from, part);
@@ -90,5 +92,14 @@ bool gmem_write(const struct gmem *gmem, gpa_t gpa, const void *src, uint64_t le
         gpa += part;
         len -= part;
     }
+    return true;
+}
+
+bool gmem_write(const struct gmem *gmem, gpa_t gpa, const void *src, uint64_t len)
+{
+    uint8_t *host = gmem_ptr(gmem, gpa, len);
+    if (!host)
+        return write_pieces(gmem, gpa, src, len);
+    memcpy(host, src, len);
     return true;
 }

@@ -50,7 +50,8 @@ static void sync_pin(struct ioapic *ioapic, unsigned pin)
 static void ioapic_sync(struct ioapic *ioapic)
 {
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
-        sync_pin(ioapic, pin);
+        if (ioapic->redirection[pin] & (IOAPIC_RTE_LEVEL | IOAPIC_RTE_REMOTE_IRR))
+            sync_pin(ioapic, pin);
 }
 
 void ioapic_set_irq(void *dev, unsigned pin, bool high)
@@ -138,8 +139,7 @@ static enum io_result ioapic_read(void *dev, uint32_t offset, unsigned size, uin
     if (offset == IOAPIC_EOI)
         return IO_NO_REGISTER;
     *value = offset == IOAPIC_REGSEL ? ioapic->select : window_read(ioapic);
-    ioapic_sync(ioapic);
-    return IO_OK;
+    return IO_OK; /* nothing has changed */
 }
 
 static enum io_result ioapic_write(void *dev, uint32_t offset, unsigned size, uint64_t value)

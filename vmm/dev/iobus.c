@@ -155,6 +155,8 @@ RARE const char *iobus_device(const struct iobus *bus, uint64_t address)
 
 bool iobus_claims(const struct iobus *bus, uint64_t address)
 {
+    if (iobus_holds(bus->last_hit, address, 1))
+        return true;
     unsigned at = iobus_search(bus, address);
     return at < bus->range_count && bus->range[at].base <= address;
 }

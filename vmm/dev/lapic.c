@@ -291,7 +291,6 @@ static uint64_t x2apic_writable(uint32_t offset)
 {
     switch (offset) {
     case LAPIC_TPR:
-    case LAPIC_SELF_IPI:
         return 0xFF;
     case LAPIC_SVR:
         return LAPIC_SVR_WRITABLE;
@@ -313,22 +312,28 @@ static uint64_t x2apic_writable(uint32_t offset)
     }
 }
 
-static bool x2apic_write(struct lapic *lapic, uint32_t offset, uint64_t value)
+static bool x2apic_write_other(struct lapic *lapic, uint32_t offset, uint64_t value)
 {
     if (value & ~x2apic_writable(offset))
         return false;
-    switch (offset) {
-    case LAPIC_ICR:
-        *lapic_reg(lapic, LAPIC_ICR) = (uint32_t)value;
-        *lapic_reg(lapic, LAPIC_ICR_HIGH) = (uint32_t)(value >> 32);
-        lapic_command(lapic);
-        return true;
-    case LAPIC_SELF_IPI:
-        lapic_self(lapic, (uint8_t)value);
-        return true;
-    default:
+    if (offset != LAPIC_ICR)
         return register_write(lapic, offset, (uint32_t)value);
-    }
+    *lapic_reg(lapic, LAPIC_ICR) = (uint32_t)value;
+    *lapic_reg(lapic, LAPIC_ICR_HIGH) = (uint32_t)(value >> 32);
+    lapic_command(lapic);
+    return true;
+}
+
+/* The two that interrupts are made of don't wait for the tables. */
+static bool x2apic_write(struct lapic *lapic, uint32_t offset, uint64_t value)
+{
+    if (offset == LAPIC_EOI && value == 0)
+        lapic_end_of_interrupt(lapic);
+    else if (offset == LAPIC_SELF_IPI && value <= UINT8_MAX)
+        lapic_self(lapic, (uint8_t)value);
+    else
+        return x2apic_write_other(lapic, offset, value);
+    return true;
 }
 
 static uint32_t msr_offset(uint32_t msr)
@@ -336,10 +341,9 @@ static uint32_t msr_offset(uint32_t msr)
     return (msr - LAPIC_MSR_X2APIC) * 16;
 }
 
-static bool is_x2apic_msr(const struct lapic *lapic, uint32_t msr)
+static inline bool is_x2apic_msr(uint32_t msr)
 {
-    return lapic_mode(lapic) == LAPIC_X2APIC && msr >= LAPIC_MSR_X2APIC &&
-           msr <= LAPIC_MSR_X2APIC_LAST;
+    return msr - LAPIC_MSR_X2APIC <= LAPIC_MSR_X2APIC_LAST - LAPIC_MSR_X2APIC;
 }
 
 bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
@@ -353,24 +357,22 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
         *value = lapic_timer_tsc_deadline(lapic);
         return true;
     }
-    return is_x2apic_msr(lapic, msr) && x2apic_read(lapic, msr_offset(msr), value);
+    return is_x2apic_msr(msr) && lapic_mode(lapic) == LAPIC_X2APIC &&
+           x2apic_read(lapic, msr_offset(msr), value);
 }
 
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 {
-    bool done = true;
+    bool done = false;
     lapic_settle(lapic);
-    if (msr == LAPIC_MSR_EOI && value == 0 && lapic_mode(lapic) == LAPIC_X2APIC) {
-        lapic_end_of_interrupt(lapic);
-        lapic_sync(lapic);
-        return true;
-    }
-    if (msr == LAPIC_MSR_BASE)
-        done = base_write(lapic, value);
-    else if (msr == LAPIC_MSR_TSC_DEADLINE)
+    if (is_x2apic_msr(msr)) {
+        done = lapic_mode(lapic) == LAPIC_X2APIC && x2apic_write(lapic, msr_offset(msr), value);
+    } else if (msr == LAPIC_MSR_TSC_DEADLINE) {
         lapic_timer_set_tsc_deadline(lapic, value);
-    else
-        done = is_x2apic_msr(lapic, msr) && x2apic_write(lapic, msr_offset(msr), value);
+        done = true;
+    } else if (msr == LAPIC_MSR_BASE) {
+        done = base_write(lapic, value);
+    }
     lapic_sync(lapic);
     return done;
 }

@@ -179,7 +179,7 @@ void lapic_written(struct lapic *lapic, uint32_t offset);
 /* The word of a register; `offset` is one of lapic_regs.h. */
 static inline uint32_t *lapic_reg(const struct lapic *lapic, uint32_t offset)
 {
-    return &lapic->config.page[offset / 4];
+    return (uint32_t *)((uint8_t *)lapic->config.page + offset);
 }
 
 static inline uint32_t *lapic_lvt(const struct lapic *lapic, enum lapic_lvt entry)

@@ -53,15 +53,21 @@ static bool is_level(const struct lapic *lapic, uint8_t vector)
     return *word_of(lapic, LAPIC_TMR, vector) & BIT(vector % 32);
 }
 
+static inline unsigned highest_bit(uint32_t bits)
+{
+    return (unsigned)__builtin_clz(bits) ^ 31;
+}
+
 /* 0 when the map is empty: vectors below 16 are never in one. */
 static inline uint8_t highest(const struct lapic *lapic, uint32_t map)
 {
-    for (uint32_t words = lapic->words[map == LAPIC_ISR]; words != 0;) {
-        unsigned word = 31 - (unsigned)__builtin_clz(words);
+    uint32_t words = lapic->words[map == LAPIC_ISR];
+    if (words == 0)
+        return 0;
+    for (unsigned word = highest_bit(words) + 1; word-- > 0;) {
         uint32_t bits = *lapic_reg(lapic, map + 16u * word);
         if (bits)
-            return (uint8_t)(word * 32 + 31 - (unsigned)__builtin_clz(bits));
-        words &= ~BIT(word);
+            return (uint8_t)(word * 32 + highest_bit(bits));
     }
     return 0;
 }
@@ -113,14 +119,28 @@ uint8_t lapic_ppr(const struct lapic *lapic)
     return (tpr & PRIORITY_CLASS) >= in_service ? tpr : in_service;
 }
 
+static inline uint8_t tpr_class(const struct lapic *lapic)
+{
+    if (lapic->wiring.cr8)
+        return (uint8_t)(lapic->wiring.cr8(lapic->wiring.ctx) << 4);
+    return (uint8_t)*lapic_reg(lapic, LAPIC_TPR) & PRIORITY_CLASS;
+}
+
+/* A request of the class of what is in service waits whatever TPR is, so that nobody asks for it.
+ */
+static __attribute__((noinline)) uint8_t choose(const struct lapic *lapic)
+{
+    uint8_t vector = lapic_requested(lapic), wanted = vector & PRIORITY_CLASS;
+    if (wanted <= (lapic_in_service(lapic) & PRIORITY_CLASS) || wanted <= tpr_class(lapic))
+        return 0;
+    return vector;
+}
+
 /* The vector that the processor would get; 0: none. Requests that are there when software disables
  * the APIC are still delivered: "held and require masking or handling by the CPU". */
-static uint8_t deliverable(const struct lapic *lapic)
+static inline uint8_t deliverable(const struct lapic *lapic)
 {
-    uint8_t vector = lapic_requested(lapic);
-    if (vector == 0)
-        return 0;
-    return (vector & PRIORITY_CLASS) > (lapic_ppr(lapic) & PRIORITY_CLASS) ? vector : 0;
+    return lapic->words[0] == 0 ? 0 : choose(lapic);
 }
 
 uint8_t lapic_tpr_threshold(const struct lapic *lapic)
@@ -149,15 +169,19 @@ static bool input_asserted(const struct lapic *lapic, unsigned pin)
     return !(lvt & LAPIC_LVT_MASKED) && lapic->lint[pin] != !!(lvt & LAPIC_LVT_ACTIVE_LOW);
 }
 
-static bool extint_asserted(const struct lapic *lapic)
+/* Its LVT entry lets an 8259A's request in. */
+static inline bool is_extint(const struct lapic *lapic, unsigned pin)
+{
+    uint32_t lvt = *lapic_lvt(lapic, LAPIC_LINT0 + pin);
+    return (lvt & (LAPIC_LVT_MASKED | LAPIC_LVT_DELIVERY_MODE)) == APIC_EXTINT << 8;
+}
+
+static inline bool extint_asserted(const struct lapic *lapic)
 {
     if (lapic_mode(lapic) == LAPIC_DISABLED)
         return lapic->lint[0];
-    for (unsigned pin = 0; pin < 2; pin++)
-        if (LAPIC_LVT_DELIVERY(*lapic_lvt(lapic, LAPIC_LINT0 + pin)) == APIC_EXTINT &&
-            input_asserted(lapic, pin))
-            return true;
-    return lapic->extint;
+    return (is_extint(lapic, 0) && input_asserted(lapic, 0)) ||
+           (is_extint(lapic, 1) && input_asserted(lapic, 1)) || lapic->extint;
 }
 
 bool lapic_irq_cause(const struct lapic *lapic)
@@ -226,7 +250,7 @@ void lapic_local(struct lapic *lapic, enum lapic_lvt entry)
 
 /* LINT0 alone can be level-triggered: "software should always set the trigger mode in the LVT LINT1
  * register to 0". One request is under way at a time, which remote IRR tells. */
-static void sync_level_input(struct lapic *lapic)
+static __attribute__((noinline)) void sync_level_input(struct lapic *lapic)
 {
     uint32_t *lvt = lapic_lvt(lapic, LAPIC_LINT0);
     bool level = LAPIC_LVT_DELIVERY(*lvt) == APIC_FIXED && *lvt & LAPIC_LVT_LEVEL;
@@ -282,7 +306,8 @@ static inline bool helper_cares(struct lapic *lapic, bool fixed)
 
 void lapic_sync(struct lapic *lapic)
 {
-    if (lapic_mode(lapic) != LAPIC_DISABLED)
+    uint32_t lint0 = *lapic_lvt(lapic, LAPIC_LINT0);
+    if ((lint0 & (LAPIC_LVT_LEVEL | LAPIC_LVT_REMOTE_IRR)) && lapic_mode(lapic) != LAPIC_DISABLED)
         sync_level_input(lapic);
     bool fixed = to_be_taken(lapic) != 0, high = fixed || extint_asserted(lapic);
     if (high != lapic->intr_high) {

@@ -38,7 +38,6 @@
 #define LAPIC_MSR_TSC_DEADLINE 0x6E0u
 #define LAPIC_MSR_X2APIC       0x800u
 #define LAPIC_MSR_X2APIC_LAST  0x8FFu
-#define LAPIC_MSR_EOI          0x80Bu /* the busiest of them */
 
 /* IA32_APIC_BASE. */
 #define LAPIC_BASE_BSP     0x100u /* RW: the bootstrap processor */
@@ -60,6 +59,7 @@
 /* Local vector table; which bits an entry has: lapic.c. */
 #define LAPIC_LVT_VECTOR          0x000FFu
 #define LAPIC_LVT_DELIVERY(lvt)   ((lvt) >> 8 & 7)
+#define LAPIC_LVT_DELIVERY_MODE   0x00700u
 #define LAPIC_LVT_STATUS          0x01000u /* RO: delivery is instantaneous here */
 #define LAPIC_LVT_ACTIVE_LOW      0x02000u
 #define LAPIC_LVT_REMOTE_IRR      0x04000u /* RO */

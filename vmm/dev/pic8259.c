@@ -62,13 +62,23 @@ bool pic8259_irq_cause(const struct pic8259 *pic)
     return master_request(pic) != PIC_NO_PIN;
 }
 
-static inline void pic_sync_irq(struct pic8259 *pic)
+static __attribute__((noinline)) enum io_result pic_set_intr(struct pic8259 *pic)
 {
     bool high = master_request(pic) != PIC_NO_PIN;
-    if (high == pic->intr_high)
-        return;
-    pic->intr_high = high;
-    irq_set(&pic->intr, high);
+    if (high != pic->intr_high) {
+        pic->intr_high = high;
+        irq_set(&pic->intr, high);
+    }
+    return IO_OK;
+}
+
+/* Where nothing is wanted INT is low, whatever priorities and modes say. IO_OK, for who has to give
+ * that. */
+static inline enum io_result pic_sync_irq(struct pic8259 *pic)
+{
+    const struct pic_chip *master = &pic->master, *slave = &pic->slave;
+    uint8_t wanted = (chip_irr(master) & ~master->imr) | (chip_irr(slave) & ~slave->imr);
+    return wanted || pic->intr_high ? pic_set_intr(pic) : IO_OK;
 }
 
 void pic8259_set_irq(void *dev, unsigned pin, bool high)
@@ -254,66 +264,70 @@ static uint8_t pic_poll(struct pic8259 *pic, bool slave)
     return answer;
 }
 
-static __attribute__((noinline)) uint8_t pic_read_other(struct pic8259 *pic, uint32_t offset)
+static enum io_result pic_check(uint32_t offset, unsigned size)
+{
+    if (offset > PIC_SLAVE_ELCR)
+        return IO_NO_REGISTER;
+    return size == 1 ? IO_OK : IO_BAD_SIZE;
+}
+
+static __attribute__((noinline)) enum io_result pic_read_other(struct pic8259 *pic, uint32_t offset,
+                                                               unsigned size, uint64_t *value)
 {
     bool slave = offset >= PIC_SLAVE_COMMAND;
     const struct pic_chip *chip = slave ? &pic->slave : &pic->master;
+    enum io_result result = pic_check(offset, size);
+    if (result != IO_OK)
+        return result;
     if (offset >= PIC_MASTER_ELCR)
-        return offset == PIC_SLAVE_ELCR ? pic->slave.elcr : pic->master.elcr;
-    if (chip->poll)
-        return pic_poll(pic, slave);
-    if (chip->read_isr)
-        return chip->isr;
-    return slave ? chip_irr(chip) : master_irr(pic);
+        *value = offset == PIC_SLAVE_ELCR ? pic->slave.elcr : pic->master.elcr;
+    else if (chip->poll)
+        *value = pic_poll(pic, slave);
+    else if (offset == PIC_MASTER_DATA || offset == PIC_SLAVE_DATA)
+        *value = chip->imr;
+    else if (chip->read_isr)
+        *value = chip->isr;
+    else
+        *value = slave ? chip_irr(chip) : master_irr(pic);
+    return IO_OK;
 }
 
-/* No other read than a poll changes anything. */
+/* The masks go first, which a kernel reads and writes most. No other read than a poll changes
+ * anything. */
 static enum io_result pic8259_read(void *dev, uint32_t offset, unsigned size, uint64_t *value)
 {
     struct pic8259 *pic = dev;
-    if (offset > PIC_SLAVE_ELCR)
-        return IO_NO_REGISTER;
-    if (size != 1)
-        return IO_BAD_SIZE;
-    if (offset == PIC_MASTER_DATA && !pic->master.poll)
-        *value = pic->master.imr;
-    else if (offset == PIC_SLAVE_DATA && !pic->slave.poll)
-        *value = pic->slave.imr;
-    else
-        *value = pic_read_other(pic, offset);
+    if (offset != PIC_MASTER_DATA || size != 1 || pic->master.poll)
+        return pic_read_other(pic, offset, size, value);
+    *value = pic->master.imr;
     return IO_OK;
+}
+
+static __attribute__((noinline)) enum io_result
+pic_write_other(struct pic8259 *pic, uint32_t offset, unsigned size, uint8_t byte)
+{
+    struct pic_chip *chip = offset >= PIC_SLAVE_COMMAND ? &pic->slave : &pic->master;
+    enum io_result result = pic_check(offset, size);
+    if (result != IO_OK)
+        return result;
+    if (offset == PIC_MASTER_ELCR)
+        pic->master.elcr = byte & PIC_ELCR_MASTER_WRITABLE;
+    else if (offset == PIC_SLAVE_ELCR)
+        pic->slave.elcr = byte & PIC_ELCR_SLAVE_WRITABLE;
+    else if (offset == PIC_MASTER_DATA || offset == PIC_SLAVE_DATA)
+        chip_write_data(chip, byte);
+    else
+        chip_write_command(chip, byte);
+    return pic_sync_irq(pic);
 }
 
 static enum io_result pic8259_write(void *dev, uint32_t offset, unsigned size, uint64_t value)
 {
     struct pic8259 *pic = dev;
-    uint8_t byte = (uint8_t)value;
-    if (offset > PIC_SLAVE_ELCR)
-        return IO_NO_REGISTER;
-    if (size != 1)
-        return IO_BAD_SIZE;
-    switch (offset) {
-    case PIC_MASTER_COMMAND:
-        chip_write_command(&pic->master, byte);
-        break;
-    case PIC_MASTER_DATA:
-        chip_write_data(&pic->master, byte);
-        break;
-    case PIC_SLAVE_COMMAND:
-        chip_write_command(&pic->slave, byte);
-        break;
-    case PIC_SLAVE_DATA:
-        chip_write_data(&pic->slave, byte);
-        break;
-    case PIC_MASTER_ELCR:
-        pic->master.elcr = byte & PIC_ELCR_MASTER_WRITABLE;
-        break;
-    default:
-        pic->slave.elcr = byte & PIC_ELCR_SLAVE_WRITABLE;
-        break;
-    }
-    pic_sync_irq(pic);
-    return IO_OK;
+    if (offset != PIC_MASTER_DATA || size != 1 || pic->master.expects != PIC_EXPECTS_OCW)
+        return pic_write_other(pic, offset, size, (uint8_t)value);
+    pic->master.imr = (uint8_t)value;
+    return pic_sync_irq(pic);
 }
 
 static void pic8259_reset(void *dev)

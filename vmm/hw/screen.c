@@ -53,6 +53,12 @@ static uint16_t status[TERMINAL_MAX_COLUMNS];
 
 /* --- the two kinds ---------------------------------------------------------------------------- */
 
+/* ASCII is the same everywhere. */
+static inline uint8_t vga_character(uint8_t glyph)
+{
+    return glyph >= ' ' && glyph < 0x7F ? glyph : charset_cp437(glyph);
+}
+
 static void paint_text(void *ctx, unsigned row, unsigned column, const uint16_t *cells,
                        unsigned count)
 {
@@ -60,7 +66,7 @@ static void paint_text(void *ctx, unsigned row, unsigned column, const uint16_t 
 
     (void)ctx;
     for (unsigned i = 0; i < count; i++)
-        to[i] = (uint16_t)(charset_cp437((uint8_t)cells[i]) | (cells[i] & VGA_ATTRIBUTE));
+        to[i] = (uint16_t)(vga_character((uint8_t)cells[i]) | (cells[i] & VGA_ATTRIBUTE));
 }
 
 static void paint_pixels(void *ctx, unsigned row, unsigned column, const uint16_t *cells,
@@ -118,10 +124,13 @@ static void show_cursor(void)
 /* Plain text is kept until somebody looks: whoever says a byte doesn't wait for lines to scroll. */
 static void read_text(void)
 {
-    uint8_t byte;
+    const uint8_t *bytes;
+    uint32_t count;
 
-    while (ring_get(&unread, &byte))
-        terminal_put(&terminal, byte);
+    while (bytes = ring_piece(&unread, &count), count) {
+        terminal_text(&terminal, bytes, count);
+        ring_drop(&unread, count);
+    }
 }
 
 /* The terminal's changes become the surface's, one row at a time or, for a view that moves with

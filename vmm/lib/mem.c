@@ -34,9 +34,28 @@ static void copy_forward(uint8_t *dst, const uint8_t *src, size_t n)
     }
 }
 
+/* A word at any address. */
+typedef size_t __attribute__((may_alias, aligned(1))) word;
+
+/* Less than SMALL: words, the last of which may lie over the one before. */
+static inline void copy_small(uint8_t *dst, const uint8_t *src, size_t n)
+{
+    if (n < sizeof(word)) {
+        copy_forward(dst, src, n);
+        return;
+    }
+    size_t last = n - sizeof(word);
+    for (size_t at = 0; at < last; at += sizeof(word))
+        *(word *)(dst + at) = *(const word *)(src + at);
+    *(word *)(dst + last) = *(const word *)(src + last);
+}
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-    copy_forward(dst, src, n);
+    if (n < SMALL)
+        copy_small(dst, src, n);
+    else
+        copy_forward(dst, src, n);
     return dst;
 }
 

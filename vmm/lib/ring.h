@@ -42,4 +42,17 @@ static inline bool ring_get(struct ring *ring, uint8_t *byte)
     return true;
 }
 
+/* The bytes that may be taken in one piece, *count of them; ring_drop() takes what was used. */
+static inline const uint8_t *ring_piece(const struct ring *ring, uint32_t *count)
+{
+    uint32_t at = ring->tail & (ring->size - 1), all = ring_count(ring);
+    *count = all < ring->size - at ? all : ring->size - at;
+    return ring->bytes + at;
+}
+
+static inline void ring_drop(struct ring *ring, uint32_t count)
+{
+    __atomic_store_n(&ring->tail, ring->tail + count, __ATOMIC_RELEASE);
+}
+
 #endif

@@ -234,12 +234,8 @@ bool pc_apic_read(void *ctx, uint32_t msr, uint64_t *value)
     return lapic_msr_read(&pc->lapic, msr, value);
 }
 
-bool pc_apic_write(void *ctx, uint32_t msr, uint64_t value)
+static __attribute__((noinline)) bool write_timer(struct pc *pc, uint32_t msr, uint64_t value)
 {
-    struct pc *pc = ctx;
-
-    if (!concerns_timer(msr))
-        return lapic_msr_write(&pc->lapic, msr, value);
     vtime_t before = lapic_ops.next_deadline(&pc->lapic);
     /* A kernel's next tick: behind the last one there is nothing that the present could end. */
     if (msr != LAPIC_MSR_TSC_DEADLINE || lapic_timer_tsc_deadline(&pc->lapic) != 0)
@@ -247,6 +243,14 @@ bool pc_apic_write(void *ctx, uint32_t msr, uint64_t value)
     bool done = lapic_msr_write(&pc->lapic, msr, value);
     note_deadline(pc, before);
     return done;
+}
+
+bool pc_apic_write(void *ctx, uint32_t msr, uint64_t value)
+{
+    struct pc *pc = ctx;
+
+    return concerns_timer(msr) ? write_timer(pc, msr, value)
+                               : lapic_msr_write(&pc->lapic, msr, value);
 }
 
 /* --- the CPU's help --------------------------------------------------------------------------- */

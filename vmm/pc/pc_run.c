@@ -31,36 +31,51 @@ static inline void finish_access(struct pc *pc, struct iobus *bus)
         finish_long(pc, bus);
 }
 
+/* A byte's exit keeps nothing but the machine in a register of its own. */
+static __attribute__((noinline)) void finish_port_long(struct pc *pc)
+{
+    finish_long(pc, &pc->pio);
+}
+
+static inline void finish_port(struct pc *pc)
+{
+    if (__builtin_expect(pc->pio.clock_touched || pc->room, 0))
+        finish_port_long(pc);
+}
+
 /* What is wider than a byte: for an ISA device it is several bytes. */
 static __attribute__((noinline)) uint32_t wide_read(struct pc *pc, uint16_t port, unsigned size)
 {
     uint32_t value = 0;
 
     if (port >= ISA_PORTS_END)
-        return (uint32_t)iobus_read(&pc->pio, port, size);
-    for (unsigned i = 0; i < size; i++)
-        value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
+        value = (uint32_t)iobus_read(&pc->pio, port, size);
+    else
+        for (unsigned i = 0; i < size; i++)
+            value |= (uint32_t)iobus_read(&pc->pio, port + i, 1) << (8 * i);
+    finish_port(pc);
     return value;
 }
 
 static __attribute__((noinline)) void wide_write(struct pc *pc, uint16_t port, unsigned size,
                                                  uint32_t value)
 {
-    if (port >= ISA_PORTS_END) {
+    if (port >= ISA_PORTS_END)
         iobus_write(&pc->pio, port, size, value);
-        return;
-    }
-    for (unsigned i = 0; i < size; i++)
-        iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
+    else
+        for (unsigned i = 0; i < size; i++)
+            iobus_write(&pc->pio, port + i, 1, value >> (8 * i) & 0xFF);
+    finish_port(pc);
 }
 
 static uint32_t pio_read(void *ctx, uint16_t port, unsigned size)
 {
     struct pc *pc = ctx;
-    uint32_t value =
-        size == 1 ? (uint32_t)iobus_read(&pc->pio, port, 1) : wide_read(pc, port, size);
 
-    finish_access(pc, &pc->pio);
+    if (size != 1)
+        return wide_read(pc, port, size);
+    uint32_t value = (uint32_t)iobus_read(&pc->pio, port, 1);
+    finish_port(pc);
     return value;
 }
 
@@ -68,11 +83,12 @@ static void pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
     struct pc *pc = ctx;
 
-    if (size == 1)
-        iobus_write(&pc->pio, port, 1, value);
-    else
+    if (size != 1) {
         wide_write(pc, port, size, value);
-    finish_access(pc, &pc->pio);
+        return;
+    }
+    iobus_write(&pc->pio, port, 1, value);
+    finish_port(pc);
 }
 
 static bool mmio_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)

@@ -56,11 +56,34 @@ static uint16_t inverted(uint16_t cell)
     return (uint16_t)((cell & 0xFF) | (cell & 0x0F00) << 4 | (cell & 0xF000) >> 4);
 }
 
-static uint16_t wanted_cell(const struct surface *surface, unsigned row, unsigned column,
-                            const uint16_t *wanted)
+/* The row as it shall look: with the cursor, in `buffer`. */
+static const uint16_t *with_cursor(const struct surface *surface, unsigned row,
+                                   const uint16_t *wanted, uint16_t *buffer)
 {
-    bool cursor = row == surface->cursor_row && column == surface->cursor_column;
-    return cursor ? inverted(wanted[column]) : wanted[column];
+    unsigned at = surface->cursor_column;
+    if (row != surface->cursor_row || at >= surface->columns)
+        return wanted;
+    memcpy(buffer, wanted, surface->columns * sizeof(*buffer));
+    buffer[at] = inverted(wanted[at]);
+    return buffer;
+}
+
+static inline uint64_t four_cells(const uint16_t *cells)
+{
+    uint64_t four;
+    memcpy(&four, cells, sizeof(four));
+    return four;
+}
+
+/* The first column from `column` on that shows something else than is wanted. */
+static unsigned first_change(const uint16_t *shown, const uint16_t *wanted, unsigned column,
+                             unsigned to)
+{
+    while (column + 4 <= to && four_cells(shown + column) == four_cells(wanted + column))
+        column += 4;
+    while (column < to && shown[column] == wanted[column])
+        column++;
+    return column;
 }
 
 /* Draws the row's changed cells, up to `most`, in runs of neighbours; returns how many. */
@@ -68,21 +91,17 @@ static unsigned draw_row(struct surface *surface, unsigned row, const uint16_t *
                          unsigned most)
 {
     struct terminal_span *span = &surface->span[row];
-    uint16_t *shown = surface->shown[row];
-    unsigned column = span->from, drawn = 0;
+    uint16_t *shown = surface->shown[row], buffer[TERMINAL_MAX_COLUMNS];
+    unsigned column = span->from, to = span->to, drawn = 0;
 
-    while (column < span->to && drawn < most) {
-        unsigned first = column;
-        for (; column < span->to && column - first < SURFACE_RUN; column++) {
-            uint16_t cell = wanted_cell(surface, row, column, wanted);
-            if (cell == shown[column])
-                break;
-            shown[column] = cell;
-        }
-        if (column == first) {
-            column++;
-            continue;
-        }
+    wanted = with_cursor(surface, row, wanted, buffer);
+    while (drawn < most) {
+        unsigned first = column = first_change(shown, wanted, column, to);
+        unsigned end = (unsigned)min_u64(to, first + SURFACE_RUN);
+        for (; column < end && shown[column] != wanted[column]; column++)
+            shown[column] = wanted[column];
+        if (column == first)
+            break; /* nothing is left */
         surface->painter.paint(surface->painter.ctx, row, first, shown + first, column - first);
         drawn += column - first;
     }

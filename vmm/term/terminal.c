@@ -312,3 +312,31 @@ void terminal_put(struct terminal *terminal, uint8_t byte)
     else if (byte != DEL)
         terminal->state = next_state(terminal, byte);
 }
+
+/* ASCII that is its own glyph, up to the first byte that is something else. */
+static unsigned plain_count(const struct terminal *terminal, const uint8_t *bytes, unsigned count)
+{
+    const struct terminal_cursor *cursor = &terminal->cursor;
+    unsigned plain = 0;
+
+    if (terminal->state != TERMINAL_GROUND || terminal->utf8_left ||
+        cursor->graphics[cursor->shift])
+        return 0;
+    while (plain < count && bytes[plain] >= 0x20 && bytes[plain] < DEL)
+        plain++;
+    return plain;
+}
+
+void terminal_text(struct terminal *terminal, const uint8_t *bytes, unsigned count)
+{
+    while (count) {
+        unsigned plain = plain_count(terminal, bytes, count);
+        unsigned done = plain ? terminal_glyphs(terminal, bytes, plain) : 0;
+        if (done == 0) {
+            terminal_put(terminal, bytes[0]);
+            done = 1;
+        }
+        bytes += done;
+        count -= done;
+    }
+}

@@ -93,6 +93,8 @@ struct terminal {
  */
 void terminal_init(struct terminal *terminal, unsigned columns, unsigned rows);
 void terminal_put(struct terminal *terminal, uint8_t byte);
+/* The same of several bytes, with little work for each of plain text. */
+void terminal_text(struct terminal *terminal, const uint8_t *bytes, unsigned count);
 
 /* The cells of a row that shows. */
 static inline uint16_t *terminal_row(struct terminal *terminal, unsigned row)

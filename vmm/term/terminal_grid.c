@@ -156,6 +156,24 @@ void terminal_glyph(struct terminal *terminal, uint8_t glyph, unsigned width)
     terminal->last_glyph = glyph;
 }
 
+unsigned terminal_glyphs(struct terminal *terminal, const uint8_t *glyphs, unsigned count)
+{
+    struct terminal_cursor *cursor = &terminal->cursor;
+    unsigned from = cursor->column;
+
+    count = (unsigned)min_u64(count, terminal->columns - 1 - from);
+    if (count == 0 || cursor->wrap_next || terminal->insert)
+        return 0;
+    uint16_t *cells = terminal_row(terminal, cursor->row) + from;
+    uint16_t look = attribute(&cursor->pen);
+    for (unsigned i = 0; i < count; i++)
+        cells[i] = look | glyphs[i];
+    mark(terminal, cursor->row, from, from + count);
+    cursor->column = from + count;
+    terminal->last_glyph = glyphs[count - 1];
+    return count;
+}
+
 static bool is_tab(const struct terminal *terminal, unsigned column)
 {
     return terminal->tabs[column / 8] & BIT(column % 8);

@@ -11,6 +11,9 @@ void terminal_mark_all(struct terminal *terminal);
 
 /* A glyph at the cursor, `width` columns wide (1 or 2). */
 void terminal_glyph(struct terminal *terminal, uint8_t glyph, unsigned width);
+/* Glyphs of one column each, as far as nothing comes of it but themselves: up to the last column.
+ * Returns how many. */
+unsigned terminal_glyphs(struct terminal *terminal, const uint8_t *glyphs, unsigned count);
 void terminal_line_feed(struct terminal *terminal);
 void terminal_reverse_line_feed(struct terminal *terminal);
 void terminal_tab(struct terminal *terminal, unsigned count);

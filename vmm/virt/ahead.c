@@ -149,7 +149,8 @@ static bool step(struct ahead *ahead)
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
     memcpy(bytes, ahead->code + offset, count); /* once: the guest owns them */
-    if (decode_insn(bytes, count, 64, &insn) != DECODE_OK || offset + insn.length >= PAGE_SIZE)
+    if (insn_decode(vcpu, bytes, count, 64, &insn) != DECODE_OK ||
+        offset + insn.length >= PAGE_SIZE)
         return false;
     uint64_t next = vcpu->rip + insn.length;
     bool done;

@@ -43,9 +43,10 @@ struct walk {
     unsigned entry_size; /* 4 or 8 bytes */
     unsigned level;      /* of the current table: 1 is the page table */
     gpa_t table;
+    uint64_t reserved;  /* in every entry of 8 bytes */
     gpa_t entry_gpa[5]; /* by level - 1, for the accessed bits; a PAE top entry has none */
     uint64_t entry[5];
-    uint64_t rights; /* PTE_RW, PTE_US: the AND over the levels; PTE_XD: the OR */
+    uint64_t rights; /* PTE_RW, PTE_US, PTE_A: the AND over the levels; PTE_XD: the OR */
 };
 
 static bool nx_enabled(const struct walk *walk)
@@ -81,7 +82,7 @@ static unsigned level_shift(const struct walk *walk, unsigned level)
     return 12 + (is_32bit_format(walk) ? 10 : 9) * (level - 1);
 }
 
-static bool is_large(const struct walk *walk, uint64_t entry)
+static inline bool is_large(const struct walk *walk, uint64_t entry)
 {
     if (!(entry & PTE_PS) || is_pae_top(walk))
         return false;
@@ -90,31 +91,33 @@ static bool is_large(const struct walk *walk, uint64_t entry)
     return walk->level == 2 || (walk->level == 3 && walk->vcpu->facts->gib_pages);
 }
 
-/* Bits that must be 0 in a present entry. */
-static uint64_t reserved_bits(const struct walk *walk, uint64_t entry)
+/* Bits that must be 0 in a present entry of 8 bytes, whatever it is. */
+static uint64_t always_reserved(const struct walk *walk)
 {
-    uint64_t above = ~(walk->vcpu->facts->physical_address_mask | (PAGE_SIZE - 1));
-    if (is_32bit_format(walk)) {
-        if (!is_large(walk, entry))
-            return 0;
-        return BIT64(21) | ((above >> 32 & 0xff) << 13);
-    }
-    bool long_mode = walk->efer & X86_EFER_LMA;
-    uint64_t reserved = above & ~(PTE_XD | (long_mode ? 0x7ffull << 52 : 0));
-    if (!nx_enabled(walk) || is_pae_top(walk))
-        reserved |= PTE_XD;
-    if (is_large(walk, entry))
-        reserved |= (BIT64(level_shift(walk, walk->level)) - 1) & ~0x1fffull;
-    else if (walk->level > 1 && !is_pae_top(walk))
-        reserved |= PTE_PS;
-    return reserved;
+    uint64_t reserved = ~(walk->vcpu->facts->physical_address_mask | (PAGE_SIZE - 1));
+    reserved &= ~(PTE_XD | (walk->efer & X86_EFER_LMA ? 0x7ffull << 52 : 0));
+    return nx_enabled(walk) ? reserved : reserved | PTE_XD;
 }
 
-static gpa_t entry_address(const struct walk *walk, uint64_t entry)
+/* In this present entry. */
+static inline uint64_t reserved_bits(const struct walk *walk, bool large)
+{
+    if (is_32bit_format(walk)) {
+        uint64_t above = ~walk->vcpu->facts->physical_address_mask;
+        return large ? BIT64(21) | ((above >> 32 & 0xff) << 13) : 0;
+    }
+    if (large)
+        return walk->reserved | ((BIT64(level_shift(walk, walk->level)) - 1) & ~0x1fffull);
+    if (is_pae_top(walk))
+        return walk->reserved | PTE_XD;
+    return walk->level > 1 ? walk->reserved | PTE_PS : walk->reserved;
+}
+
+static inline gpa_t entry_address(const struct walk *walk, uint64_t entry, bool large)
 {
     if (!is_32bit_format(walk))
         return entry & walk->vcpu->facts->physical_address_mask & ~(uint64_t)(PAGE_SIZE - 1);
-    if (!is_large(walk, entry))
+    if (!large)
         return entry & 0xfffff000;
     return ((entry & 0xffc00000) | (entry >> 13 & 0xff) << 32) & PSE36_MASK;
 }
@@ -152,13 +155,19 @@ static void set_accessed_dirty(struct walk *walk, unsigned leaf, unsigned top)
     }
 }
 
+/* Nearly every translation has been used before. */
+static bool accessed_dirty_set(const struct walk *walk, uint64_t leaf)
+{
+    return (walk->rights & PTE_A) && (!(walk->access & GWALK_WRITE) || (leaf & PTE_D));
+}
+
 /* With GWALK_LOOK rights don't matter and nothing is written. */
 static struct gwalk_result walk_tables(struct walk *walk)
 {
     const struct vcpu_hooks *hooks = &walk->vcpu->hooks;
     bool look = walk->access & GWALK_LOOK;
     unsigned top = walk->level;
-    walk->rights = PTE_RW | PTE_US;
+    walk->rights = PTE_RW | PTE_US | PTE_A;
     for (;; walk->level--) {
         unsigned shift = level_shift(walk, walk->level);
         uint64_t index_mask = is_32bit_format(walk) ? 0x3ff : 0x1ff;
@@ -170,22 +179,25 @@ static struct gwalk_result walk_tables(struct walk *walk)
         walk->entry[walk->level - 1] = entry;
         if (!(entry & PTE_P))
             return walk_fault(walk, 0);
-        if (entry & reserved_bits(walk, entry))
+        bool large = is_large(walk, entry);
+        if (entry & reserved_bits(walk, large))
             return walk_fault(walk, PF_PRESENT | PF_RESERVED);
         if (!is_pae_top(walk)) {
             walk->rights &= entry | PTE_XD;
             walk->rights |= entry & PTE_XD;
         }
-        if (walk->level > 1 && !is_large(walk, entry)) {
-            walk->table = entry_address(walk, entry);
+        gpa_t address = entry_address(walk, entry, large);
+        if (walk->level > 1 && !large) {
+            walk->table = address;
             continue;
         }
         if (!look && !access_allowed(walk))
             return walk_fault(walk, PF_PRESENT);
-        gpa_t base = entry_address(walk, entry) & ~(BIT64(shift) - 1);
-        if (!look)
+        gpa_t in_page = walk->linear & (BIT64(shift) - 1);
+        address &= ~(BIT64(shift) - 1);
+        if (!look && !accessed_dirty_set(walk, entry))
             set_accessed_dirty(walk, walk->level, top);
-        return (struct gwalk_result){.gpa = base | (walk->linear & (BIT64(shift) - 1))};
+        return (struct gwalk_result){.gpa = address | in_page};
     }
 }
 
@@ -201,6 +213,7 @@ static bool walk_begin(struct walk *walk)
     walk->efer = backend->reg_get(vcpu, VREG_EFER);
     walk->entry_size = 8;
     uint64_t cr3 = backend->reg_get(vcpu, VREG_CR3);
+    walk->reserved = always_reserved(walk);
     if (walk->efer & X86_EFER_LMA) {
         walk->level = (walk->cr4 & CR4_LA57) ? 5 : 4;
         walk->table = cr3 & vcpu->facts->physical_address_mask & ~(uint64_t)(PAGE_SIZE - 1);

@@ -26,6 +26,34 @@
 #include "virt/handlers.h"
 #include "virt/x86.h"
 
+/* --- decoding --------------------------------------------------------------------------------- */
+
+static inline uint64_t eight_bytes(const uint8_t *bytes)
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+/* A driver's instruction comes again and again. Its meaning follows from its bytes alone, which are
+ * the caller's copy, so that a memory of the newest ones can't be wrong. */
+enum decode_result insn_decode(struct vcpu *vcpu, const uint8_t *bytes, unsigned count,
+                               unsigned code_bits, struct insn *insn)
+{
+    struct insn_memo *memo = &vcpu->insn_memo[vcpu->rip % ARRAY_SIZE(vcpu->insn_memo)];
+    if (count < INSN_MAX_LENGTH)
+        return decode_insn(bytes, count, code_bits, insn);
+    uint64_t first = eight_bytes(bytes), last = eight_bytes(bytes + INSN_MAX_LENGTH - 8);
+    if (memo->first == first && memo->last == last && memo->insn.code_bits == code_bits) {
+        *insn = memo->insn;
+        return DECODE_OK;
+    }
+    enum decode_result result = decode_insn(bytes, count, code_bits, insn);
+    if (result == DECODE_OK)
+        *memo = (struct insn_memo){first, last, *insn};
+    return result;
+}
+
 /* --- fetching --------------------------------------------------------------------------------- */
 
 static enum exit_action stop_not_ram(struct vcpu *vcpu, gva_t linear,
@@ -88,7 +116,7 @@ enum exit_action insn_fetch(struct vcpu *vcpu, struct insn_text *text)
         enum exit_action action = fetch_piece(vcpu, text, linear, to);
         if (action != EXIT_ADVANCE)
             return action;
-        text->result = decode_insn(text->bytes, to, text->code_bits, &text->insn);
+        text->result = insn_decode(vcpu, text->bytes, to, text->code_bits, &text->insn);
     }
     if (text->result == DECODE_TOO_SHORT)
         return inject_exception_error(vcpu, X86_GP, 0); /* beyond the limit of CS */

@@ -22,6 +22,10 @@ struct insn_text {
  * *text is filled. EXIT_INJECT: the fetch's fault is queued. EXIT_STOP: the code isn't in RAM. */
 enum exit_action insn_fetch(struct vcpu *vcpu, struct insn_text *text);
 
+/* decode_insn() of bytes that were copied from RIP, or that the CPU tells. */
+enum decode_result insn_decode(struct vcpu *vcpu, const uint8_t *bytes, unsigned count,
+                               unsigned code_bits, struct insn *insn);
+
 #define INSN_TEXT_SIZE (3 * INSN_MAX_LENGTH + 1)
 
 /* The bytes for a report: " 0f a2". */

@@ -212,7 +212,8 @@ static bool cpu_told_insn(struct mmio *mmio)
     if (text->count == 0)
         return false;
     memcpy(text->bytes, mmio->npf->insn, text->count);
-    return decode_insn(text->bytes, text->count, text->code_bits, &text->insn) == DECODE_OK;
+    return insn_decode(mmio->vcpu, text->bytes, text->count, text->code_bits, &text->insn) ==
+           DECODE_OK;
 }
 
 static enum exit_action fetch_insn(struct mmio *mmio)

@@ -6,6 +6,7 @@
 #ifndef VIRT_VCPU_H
 #define VIRT_VCPU_H
 
+#include "emu/decode.h"
 #include "lib/clock.h"
 #include "virt/account.h"
 #include "virt/backend.h"
@@ -133,6 +134,12 @@ struct insn_hint {
     const uint8_t *page;
 };
 
+/* What these 15 bytes were decoded to: see insn.c. */
+struct insn_memo {
+    uint64_t first, last; /* bytes 0 to 7 and 7 to 14 */
+    struct insn insn;     /* .code_bits 0: unused */
+};
+
 struct vcpu {
     /* The vendor's entry code addresses these by offset: keep them first, in this order.
      * gpr[VGPR_RSP] is valid, and what is written there reaches the guest, after exits whose
@@ -203,6 +210,7 @@ struct vcpu {
     struct trace trace;
     struct vdebug debug;
     struct insn_hint insn_hint[8];
+    struct insn_memo insn_memo[8];
     gva_t insn_mismatch; /* insn.c: RIP + 1 where the bytes weren't what the exit said; 0: none */
 
     _Alignas(64) uint8_t backend_state[VCPU_BACKEND_STATE_SIZE];

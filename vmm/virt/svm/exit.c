@@ -120,7 +120,8 @@ static __attribute__((noinline)) void write_changes(struct vcpu *vcpu, struct sv
 {
     struct vmcb_control *control = &state->vmcb->control;
     take_pending_db(vcpu, state);
-    svm_nmi_before_entry(vcpu);
+    if (!svm_nmi_idle(vcpu, state))
+        svm_nmi_before_entry(vcpu);
     control->event_inj = 0;
     state->injected_len = 0;
     if (vcpu->inject.type != VEVENT_NONE) {

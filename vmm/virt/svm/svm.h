@@ -130,8 +130,13 @@ void svm_seg_set(struct vcpu *vcpu, enum vseg_name name, const struct vseg *seg)
 void svm_nmi_injected(struct svm_vcpu *state);
 void svm_nmi_set_blocked(struct svm_vcpu *state, bool blocked);
 void svm_nmi_want(struct vcpu *vcpu, bool wanted);
-/* Before an entry with state->changed or an event: sets the trap that a wanted NMI waits for. */
+/* Before an entry with state->changed or an event: sets the trap that a wanted NMI waits for. Where
+ * svm_nmi_idle(), there is nothing to do. */
 void svm_nmi_before_entry(struct vcpu *vcpu);
+static inline bool svm_nmi_idle(const struct vcpu *vcpu, const struct svm_vcpu *state)
+{
+    return !state->nmi_wanted && !state->iret_seen && !vcpu->int_shadow;
+}
 /* After each exit while there is something to watch (nmi_blocked or stepping); may turn the exit
  * into VEXIT_NMI_WINDOW. */
 void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit);

@@ -17,7 +17,7 @@
  * that may have taken long. Nor does a short exit's handler touch RSP.
  */
 #define TRUST     16
-#define TRUST_OUT 3 /* what an OUT takes of it besides: behind a port there may be a screen */
+#define TRUST_OUT 1 /* what an OUT takes of it besides: behind a port there may be a console */
 
 /* --- entry ------------------------------------------------------------------------------------ */
 
@@ -349,14 +349,14 @@ EXIT_INLINE void decode(struct vcpu *vcpu, struct vmx_vcpu *state, struct vexit 
     exit->raw_qualification = 0;
     exit->interrupted.type = VEVENT_NONE;
     exit->insn_len = (uint8_t)vmread(VMCS_INSTRUCTION_LENGTH);
-    if (reason < ARRAY_SIZE(quick_kind) && quick_kind[reason]) {
-        state->enter = vmx_resume;
-        exit->kind = quick_kind[reason] - 1u;
-        return;
-    }
     if (reason == EXIT_REASON_IO) {
         state->enter = vmx_resume;
         decode_io(state, exit);
+        return;
+    }
+    if (reason < ARRAY_SIZE(quick_kind) && quick_kind[reason]) {
+        state->enter = vmx_resume;
+        exit->kind = quick_kind[reason] - 1u;
         return;
     }
     state->trust = 0;
