@@ -192,9 +192,7 @@ static bool serve(struct virtio_blk *blk, struct virtqueue *queue)
         blk->errors++;
 
     /* The status is the last writable byte, wherever the data ended. */
-    struct virtq_cursor end = virtq_writable(chain);
-    virtq_cursor_skip(&end, chain->writable_bytes - 1);
-    if (!virtq_cursor_write(queue, &end, &status, 1)) {
+    if (!virtq_write_last(queue, chain, status)) {
         virtqueue_break(queue, "the status of a block request lies outside of RAM");
         return false;
     }
