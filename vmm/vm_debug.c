@@ -148,6 +148,16 @@ static uint64_t read_profile(void *ctx, uint64_t offset, void *to, uint64_t leng
     return profile_read(&vm->profile, offset, to, length);
 }
 
+/* What only a machine with a debugger's line needs. */
+void *vm_debug_memory(uint64_t size_bytes)
+{
+    hpa_t base = frames_alloc(align_up(size_bytes, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+
+    if (!base)
+        vm_refuse("no memory is left for GDB's line: \"gdb = off\" in pxhv.cfg does without");
+    return (void *)base;
+}
+
 void vm_debug_init(struct vm *vm, const struct config *config)
 {
     const struct gdb_host host = {
@@ -171,7 +181,9 @@ void vm_debug_init(struct vm *vm, const struct config *config)
                   on_com1 ? "COM1" : "COM2");
     if (on_com1 && !vm->debug_line)
         log_warn("\"gdb = com1\" in pxhv.cfg finds no COM1: this machine has none");
-    gdb_init(&vm->gdb, debug_line_sink, &vm->vcpu, &host);
+    struct gdb_buffers *buffers =
+        vm->debug_line ? vm_debug_memory(sizeof(struct gdb_buffers)) : NULL;
+    gdb_init(&vm->gdb, debug_line_sink, buffers, &vm->vcpu, &host);
     vm->line.show_at = VTIME_NEVER;
     if (on_com1 && vm->debug_line)
         vm_line_init(vm, config);
