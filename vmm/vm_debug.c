@@ -29,7 +29,7 @@
 #define XSAVE_AREA_SIZE 4096u
 #define LEAF_XSAVE      0xdu
 
-static _Alignas(64) uint8_t xsave_area[XSAVE_AREA_SIZE];
+static uint8_t *xsave_area; /* where there is a line */
 
 /* The instructions fault where CR0 or CR4 hold them off; the host's values are what the firmware
  * and VM exits made of them. */
@@ -73,7 +73,7 @@ static void fpu_get(void *ctx, struct gdb_fpu *fpu)
     memset(fpu, 0, sizeof(*fpu));
     fxsave64(fpu->fxsave);
     if (avx) {
-        memset(xsave_area, 0, sizeof(xsave_area));
+        memset(xsave_area, 0, XSAVE_AREA_SIZE);
         xsave64(xsave_area, XCR0_AVX);
         memcpy(fpu->ymm_high, avx, sizeof(fpu->ymm_high));
     }
@@ -101,7 +101,7 @@ static void fpu_set(void *ctx, const struct gdb_fpu *fpu)
     clean_mxcsr(vm->fpu.fxsave);
     fxrstor64(vm->fpu.fxsave);
     if (avx) {
-        memset(xsave_area, 0, sizeof(xsave_area));
+        memset(xsave_area, 0, XSAVE_AREA_SIZE);
         memcpy(xsave_area, vm->fpu.fxsave, sizeof(vm->fpu.fxsave)); /* MXCSR comes along with AVX */
         store_le64(xsave_area + XSAVE_HEADER, XCR0_AVX);
         memcpy(avx, vm->fpu.ymm_high, sizeof(vm->fpu.ymm_high));
@@ -181,8 +181,11 @@ void vm_debug_init(struct vm *vm, const struct config *config)
                   on_com1 ? "COM1" : "COM2");
     if (on_com1 && !vm->debug_line)
         log_warn("\"gdb = com1\" in pxhv.cfg finds no COM1: this machine has none");
-    struct gdb_buffers *buffers =
-        vm->debug_line ? vm_debug_memory(sizeof(struct gdb_buffers)) : NULL;
+    struct gdb_buffers *buffers = NULL;
+    if (vm->debug_line) {
+        buffers = vm_debug_memory(sizeof(*buffers));
+        xsave_area = vm_debug_memory(XSAVE_AREA_SIZE);
+    }
     gdb_init(&vm->gdb, debug_line_sink, buffers, &vm->vcpu, &host);
     vm->line.show_at = VTIME_NEVER;
     if (on_com1 && vm->debug_line)

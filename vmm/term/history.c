@@ -3,10 +3,10 @@
 
 #include "term/terminal.h"
 
-#define LINE_BYTES 40u /* of memory for each line that can be kept, its place in start[] included  \
-                        */
-#define RUN_HEAD  2u
-#define CELL_MOST (RUN_HEAD + 1u) /* an attribute of its own */
+/* Of memory for each line that can be kept, its place in start[] included. */
+#define LINE_BYTES 40u
+#define RUN_HEAD   2u
+#define CELL_MOST  (RUN_HEAD + 1u) /* an attribute of its own */
 
 void history_init(struct history *history, void *memory, uint32_t bytes, unsigned columns)
 {
