@@ -105,7 +105,8 @@ BARE := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs
         -DPXHV_VERSION='"$(VERSION)"' -Ivmm $(NO_ACCOUNT)
 # What every VM exit runs through is compiled for speed, and what draws; the rest for size.
 HOT := vmm/virt/% vmm/emu/% vmm/dev/gmem.c vmm/dev/iobus.c vmm/dev/uart16550.c vmm/dev/pic8259.c \
-       vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/lapic%.c vmm/dev/virtqueue.c vmm/pc/pc_run.c \
+       vmm/dev/pit8254.c vmm/dev/pit_counter.c vmm/dev/lapic%.c vmm/dev/virtqueue.c vmm/dev/virtio_blk.c \
+       vmm/dev/ramdisk.c vmm/pc/pc_run.c \
        vmm/pc/pc_apic.c vmm/lib/mem.c \
        vmm/term/surface.c vmm/hw/framebuffer.c
 speed = $(if $(filter $(HOT),$(1)),-O2,-Os)

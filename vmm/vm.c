@@ -231,6 +231,7 @@ static void describe_profile(struct vm *vm, const struct boot_info *boot)
 {
     vm->profile = (struct profile_source){
         .vcpu = &vm->vcpu,
+        .snapshot = vm->debug_line ? vm_debug_memory(sizeof(struct account)) : NULL,
         .ports = &vm->pc.pio,
         .mmio = &vm->pc.mmio,
         .guest = vm->config.name,

@@ -109,6 +109,9 @@ void vm_console_start(struct vm *vm);
 /* Opens the line to a debugger as pxhv.cfg says. Stops the machine where the guest shall wait for
  * one and there is no line. */
 void vm_debug_init(struct vm *vm, const struct config *config);
+/* Zeroed memory for what is needed only where a debugger has a line. Stops the machine where there
+ * is none. */
+void *vm_debug_memory(uint64_t size_bytes);
 /* Behind vcpu_create(), before the guest's first start. */
 void vm_debug_start(struct vm *vm);
 /* Takes what has come on the line. */

@@ -29,7 +29,7 @@
 #define XSAVE_AREA_SIZE 4096u
 #define LEAF_XSAVE      0xdu
 
-static _Alignas(64) uint8_t xsave_area[XSAVE_AREA_SIZE];
+static uint8_t *xsave_area; /* where there is a line */
 
 /* The instructions fault where CR0 or CR4 hold them off; the host's values are what the firmware
  * and VM exits made of them. */
@@ -73,7 +73,7 @@ static void fpu_get(void *ctx, struct gdb_fpu *fpu)
     memset(fpu, 0, sizeof(*fpu));
     fxsave64(fpu->fxsave);
     if (avx) {
-        memset(xsave_area, 0, sizeof(xsave_area));
+        memset(xsave_area, 0, XSAVE_AREA_SIZE);
         xsave64(xsave_area, XCR0_AVX);
         memcpy(fpu->ymm_high, avx, sizeof(fpu->ymm_high));
     }
@@ -101,7 +101,7 @@ static void fpu_set(void *ctx, const struct gdb_fpu *fpu)
     clean_mxcsr(vm->fpu.fxsave);
     fxrstor64(vm->fpu.fxsave);
     if (avx) {
-        memset(xsave_area, 0, sizeof(xsave_area));
+        memset(xsave_area, 0, XSAVE_AREA_SIZE);
         memcpy(xsave_area, vm->fpu.fxsave, sizeof(vm->fpu.fxsave)); /* MXCSR comes along with AVX */
         store_le64(xsave_area + XSAVE_HEADER, XCR0_AVX);
         memcpy(avx, vm->fpu.ymm_high, sizeof(vm->fpu.ymm_high));
@@ -148,6 +148,16 @@ static uint64_t read_profile(void *ctx, uint64_t offset, void *to, uint64_t leng
     return profile_read(&vm->profile, offset, to, length);
 }
 
+/* What only a machine with a debugger's line needs. */
+void *vm_debug_memory(uint64_t size_bytes)
+{
+    hpa_t base = frames_alloc(align_up(size_bytes, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+
+    if (!base)
+        vm_refuse("no memory is left for GDB's line: \"gdb = off\" in pxhv.cfg does without");
+    return (void *)base;
+}
+
 void vm_debug_init(struct vm *vm, const struct config *config)
 {
     const struct gdb_host host = {
@@ -171,7 +181,12 @@ void vm_debug_init(struct vm *vm, const struct config *config)
                   on_com1 ? "COM1" : "COM2");
     if (on_com1 && !vm->debug_line)
         log_warn("\"gdb = com1\" in pxhv.cfg finds no COM1: this machine has none");
-    gdb_init(&vm->gdb, debug_line_sink, &vm->vcpu, &host);
+    struct gdb_buffers *buffers = NULL;
+    if (vm->debug_line) {
+        buffers = vm_debug_memory(sizeof(*buffers));
+        xsave_area = vm_debug_memory(XSAVE_AREA_SIZE);
+    }
+    gdb_init(&vm->gdb, debug_line_sink, buffers, &vm->vcpu, &host);
     vm->line.show_at = VTIME_NEVER;
     if (on_com1 && vm->debug_line)
         vm_line_init(vm, config);

@@ -20,8 +20,6 @@
 #define PIECE_BYTES   256u
 #define SHOW_AFTER_NS 20000000u
 
-static uint8_t said_bytes[SAID_BYTES];
-
 /* --- what the console says meanwhile ---------------------------------------------------------- */
 
 static void hear(void *ctx, uint8_t byte)
@@ -143,7 +141,7 @@ void vm_line_init(struct vm *vm, const struct config *config)
         .escape = {.key = config->escape, .shared = true},
         .silence = SHARE_SILENCE_S * hw_facts.tsc_hz,
     };
-    ring_init(&line->said, said_bytes, SAID_BYTES);
+    ring_init(&line->said, vm_debug_memory(SAID_BYTES), SAID_BYTES);
     vm->mon.escape.shared = vm->mon.hotkey.shared = true;
     vm->gdb.shared = true;
 }

@@ -29,6 +29,7 @@ struct world {
     struct gmem gmem;
     struct ramdisk disk[DISKS];
     struct virtio_blk blk[DISKS];
+    struct virtio_blk_work work;
     struct virtio_pci vp[DISKS]; /* slots 1 and 5 */
     struct pci_device other;     /* slot 9 */
     uint8_t fresh[3][PCI_CONFIG_SIZE];
@@ -101,7 +102,7 @@ static void world_init(struct world *w)
     check(iobus_add(&w->mmio, ECAM, 0x100000, &pci_ecam_ops, &w->pci, 0));
     for (unsigned i = 0; i < DISKS; i++) {
         ramdisk_init(&w->disk[i], w->medium + i * DISK_SIZE, DISK_SIZE, i == 1, "fuzz");
-        virtio_blk_init(&w->blk[i], &w->disk[i].backend, &w->gmem);
+        virtio_blk_init(&w->blk[i], &w->disk[i].backend, &w->gmem, &w->work);
         virtio_pci_init(&w->vp[i], &virtio_blk_ops, &w->blk[i], &w->gmem,
                         (struct virtio_fault_sink){0});
         check(pci_attach(&w->pci, &w->vp[i].pci, slots[i]));

@@ -36,6 +36,7 @@ struct world {
     struct gmem gmem;
     struct ramdisk disk;
     struct virtio_blk blk;
+    struct virtio_blk_work work;
     struct virtio_pci vp;
     uint8_t *medium;
     bool pin;
@@ -92,7 +93,7 @@ static void world_init(struct world *w, uint8_t setup, uint8_t features)
     iobus_init(&w->mmio, NULL, NULL);
     pci_init(&w->pci, &wiring);
     ramdisk_init(&w->disk, w->medium, DISK_SIZE, (setup & 0x80) != 0, "fuzz");
-    virtio_blk_init(&w->blk, &w->disk.backend, &w->gmem);
+    virtio_blk_init(&w->blk, &w->disk.backend, &w->gmem, &w->work);
     virtio_pci_init(&w->vp, &virtio_blk_ops, &w->blk, &w->gmem, (struct virtio_fault_sink){0});
     check(pci_attach(&w->pci, &w->vp.pci, 1));
     pci_config_write(&w->pci, 1 << 3, 0x04, 2, 6);

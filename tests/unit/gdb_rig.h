@@ -21,6 +21,7 @@ struct rig_point {
 
 static struct {
     struct gdb gdb;
+    struct gdb_buffers buffers;
     struct vcpu vcpu;
     struct cpu_facts facts;
     uint64_t reg[VREG_COUNT], gpr[16], rflags;
@@ -323,7 +324,7 @@ static void rig_init(void)
     rig.vcpu.xcr0 = 7;
     rig.reg[VREG_EFER] = 0x500;
     rig.profile_bytes = 7;
-    gdb_init(&rig.gdb, (struct byte_sink){rig_put, NULL}, &rig.vcpu, &host);
+    gdb_init(&rig.gdb, (struct byte_sink){rig_put, NULL}, &rig.buffers, &rig.vcpu, &host);
 }
 
 static void rig_bytes(const char *text, size_t length)

@@ -149,6 +149,7 @@ static void bus_and_disk(void **state)
     static struct iobus pio, mmio;
     static struct pci pci;
     static struct virtio_blk blk;
+    static struct virtio_blk_work work;
     static struct virtio_pci vp;
     static struct ramdisk disk;
     static struct gmem gmem;
@@ -158,7 +159,7 @@ static void bus_and_disk(void **state)
     iobus_init(&mmio, NULL, NULL);
     pci_init(&pci, &wiring);
     ramdisk_init(&disk, bytes, sizeof(bytes), true, "a name of 20 letters.");
-    virtio_blk_init(&blk, &disk.backend, &gmem);
+    virtio_blk_init(&blk, &disk.backend, &gmem, &work);
     virtio_pci_init(&vp, &virtio_blk_ops, &blk, &gmem, (struct virtio_fault_sink){NULL, NULL});
     assert_true(pci_attach(&pci, &vp.pci, 3));
     pci_config_write(&pci, 3 << 3, 4, 2, 2);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 static struct gdb_link link;
+static struct gdb_buffers buffers;
 static char sent[65536];
 static unsigned sent_length;
 
@@ -24,7 +25,7 @@ static void put(void *ctx, uint8_t byte)
 static int setup(void **state)
 {
     (void)state;
-    gdb_link_init(&link, (struct byte_sink){put, NULL});
+    gdb_link_init(&link, (struct byte_sink){put, NULL}, &buffers);
     sent_length = 0;
     sent[0] = 0;
     return 0;

@@ -15,6 +15,7 @@
 static struct fake fake;
 static struct iobus ports, mmio;
 static struct profile_source source;
+static struct account snapshot;
 static uint8_t file[128 * 1024], again[128 * 1024];
 
 static enum io_result no_register(void *dev, uint32_t offset, unsigned size, uint64_t *value)
@@ -51,6 +52,7 @@ static int setup(void **state)
     iobus_init(&mmio, NULL, NULL);
     assert_true(iobus_add(&ports, 0x3f8, 8, &uart, NULL, 0));
     source = (struct profile_source){.vcpu = &fake.vcpu,
+                                     .snapshot = &snapshot,
                                      .ports = &ports,
                                      .mmio = &mmio,
                                      .guest = "linux",

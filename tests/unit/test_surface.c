@@ -103,22 +103,88 @@ static void the_cursor_is_an_inverted_cell(void **state)
     assert_memory_equal(screen, wanted, sizeof(screen));
 }
 
+static void check_line(const struct history *history, unsigned back, const uint16_t *line,
+                       unsigned columns)
+{
+    uint16_t cells[201];
+    cells[columns] = 0xBEEF;
+    history_line(history, back, cells);
+    assert_memory_equal(cells, line, columns * sizeof(*line));
+    assert_int_equal(cells[columns], 0xBEEF);
+}
+
 static void history_keeps_the_newest_lines(void **state)
 {
     (void)state;
     struct history history;
-    uint16_t memory[3 * 4 + 1], line[4];
+    uint32_t memory[30]; /* 3 lines of 4 cells */
+    uint16_t line[4] = {0, 0x0720, 0x1E41, 0};
     history_init(&history, memory, sizeof(memory), 4);
     for (uint16_t i = 1; i <= 5; i++) {
         line[0] = line[3] = i;
         history_add(&history, line);
         assert_int_equal(history.count, i < 3 ? i : 3);
+        check_line(&history, 1, line, 4);
     }
-    assert_int_equal(history_line(&history, 1)[0], 5);
-    assert_int_equal(history_line(&history, 3)[3], 3);
+    line[0] = line[3] = 3;
+    check_line(&history, 3, line, 4);
     history_init(&history, NULL, 4096, 4);
     history_add(&history, line);
     assert_int_equal(history.count, 0);
+    history_init(&history, memory, 20, 4); /* a line that fits would not be kept for sure */
+    history_add(&history, line);
+    assert_int_equal(history.count, 0);
+}
+
+/* 80 columns, 8192 bytes of memory: 204 lines and 7376 bytes of text, of which one stays free. */
+static void history_takes_a_byte_for_a_cell_of_text(void **state)
+{
+    (void)state;
+    static uint32_t memory[2048];
+    struct history history;
+    uint16_t line[80];
+    history_init(&history, memory, sizeof(memory), 80);
+    for (unsigned i = 0; i < 80; i++)
+        line[i] = i < 48 ? 0x0741 : 0x0720;
+    for (unsigned i = 0; i < 1000; i++)
+        history_add(&history, line);
+    assert_int_equal(history.count, 147); /* of 50 bytes */
+    check_line(&history, 147, line, 80);
+    for (unsigned i = 0; i < 80; i++)
+        line[i] = (uint16_t)(i << 8);
+    for (unsigned i = 0; i < 1000; i++)
+        history_add(&history, line);
+    assert_int_equal(history.count, 30); /* of 240 bytes */
+    check_line(&history, 30, line, 80);
+    for (unsigned i = 0; i < 80; i++)
+        line[i] = 0x0720;
+    for (unsigned i = 0; i < 1000; i++)
+        history_add(&history, line);
+    assert_int_equal(history.count, 204);
+    check_line(&history, 204, line, 80);
+}
+
+/* Lines of all lengths and any attributes, against a list of them. */
+static void history_gives_lines_back_as_they_were(void **state)
+{
+    (void)state;
+    static uint32_t memory[1024];
+    static uint16_t lines[3000][200];
+    struct history history;
+    uint32_t noise = 1;
+    history_init(&history, memory, sizeof(memory), 200);
+    for (unsigned n = 0; n < 3000; n++) {
+        noise = noise * 1664525 + 1013904223;
+        unsigned width = (noise >> 8) % 201, mask = noise >> 30 ? 0x10F : 0xFFFF;
+        for (unsigned i = 0; i < 200; i++) {
+            noise = noise * 1664525 + 1013904223;
+            lines[n][i] = i < width ? (uint16_t)(noise >> 16 & mask) : 0x0720;
+        }
+        history_add(&history, lines[n]);
+        assert_in_range(history.count, 1, 102);
+        for (unsigned back = 1; back <= history.count; back++)
+            check_line(&history, back, lines[n + 1 - back], 200);
+    }
 }
 
 static const char *text;
@@ -187,6 +253,8 @@ int main(void)
         cmocka_unit_test_setup(portions_end_and_go_on, set_up),
         cmocka_unit_test_setup(the_cursor_is_an_inverted_cell, set_up),
         cmocka_unit_test(history_keeps_the_newest_lines),
+        cmocka_unit_test(history_takes_a_byte_for_a_cell_of_text),
+        cmocka_unit_test(history_gives_lines_back_as_they_were),
         cmocka_unit_test(a_log_is_paged_through),
         cmocka_unit_test(a_short_log_fills_the_rest_with_blanks),
     };

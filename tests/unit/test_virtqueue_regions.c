@@ -175,13 +175,14 @@ static void a_disk_request_may_cross_regions(void **state)
     struct scattered *s = *state;
     uint8_t *medium = malloc(512 * SECTORS);
     struct virtio_blk *blk = malloc(sizeof(*blk));
+    struct virtio_blk_work *work = calloc(1, sizeof(*work));
     struct ramdisk disk;
     uint64_t header = RAM_BASE + 20 * PAGE - 9, data = BUFFER + 0xF01;
 
     for (unsigned i = 0; i < 512 * SECTORS; i++)
         medium[i] = (uint8_t)(i * 13 + i / 512);
     ramdisk_init(&disk, medium, 512 * SECTORS, false, "test");
-    virtio_blk_init(blk, &disk.backend, &s->gmem);
+    virtio_blk_init(blk, &disk.backend, &s->gmem, work);
     assert_true(virtqueue_enable(&s->queue, 0));
     for (uint32_t type = 0; type <= 1; type++) { /* 0 reads the disk, 1 writes */
         uint16_t flags = type == 0 ? 3 : 1;
@@ -200,6 +201,7 @@ static void a_disk_request_may_cross_regions(void **state)
             assert_int_equal(*byte_at(s, data + i), (uint8_t)((i + 1536) * 13 + (i + 1536) / 512));
     }
     assert_memory_equal(medium + 23 * 512, medium + 3 * 512, 8192);
+    free(work);
     free(blk);
     free(medium);
 }

@@ -136,6 +136,7 @@ struct machine {
     uint8_t *disk_block; /* guard, medium, guard */
     struct ramdisk disk;
     struct virtio_blk blk;
+    struct virtio_blk_work blk_work;
     struct virtio_pci vp;
     bool intx[4];
     unsigned intx_changes;
@@ -199,7 +200,7 @@ static inline struct machine *machine_new(bool read_only)
         memset(m->disk_block + GUARD + 512 * i, (int)i, 512);
     /* 100 bytes more than whole sectors: they must stay out of reach. */
     ramdisk_init(&m->disk, m->disk_block + GUARD, DISK_SECTORS * 512 + 100, read_only, "pxhv-disk");
-    virtio_blk_init(&m->blk, &m->disk.backend, &m->guest.gmem);
+    virtio_blk_init(&m->blk, &m->disk.backend, &m->guest.gmem, &m->blk_work);
     virtio_pci_init(&m->vp, &virtio_blk_ops, &m->blk, &m->guest.gmem,
                     (struct virtio_fault_sink){machine_fault, m});
     pci_attach(&m->pci, &m->vp.pci, 1);

@@ -3,11 +3,11 @@
 
 #include "lib/mem.h"
 
-void gdb_init(struct gdb *gdb, struct byte_sink line, struct vcpu *vcpu,
-              const struct gdb_host *host)
+void gdb_init(struct gdb *gdb, struct byte_sink line, struct gdb_buffers *buffers,
+              struct vcpu *vcpu, const struct gdb_host *host)
 {
     memset(gdb, 0, sizeof(*gdb));
-    gdb_link_init(&gdb->link, line);
+    gdb_link_init(&gdb->link, line, buffers);
     gdb->vcpu = vcpu;
     gdb->host = *host;
 }

@@ -55,8 +55,9 @@ struct gdb {
     uint64_t range_begin, range_end;
 };
 
-void gdb_init(struct gdb *gdb, struct byte_sink line, struct vcpu *vcpu,
-              const struct gdb_host *host);
+/* buffers: NULL where there is no line, and nothing will be received. */
+void gdb_init(struct gdb *gdb, struct byte_sink line, struct gdb_buffers *buffers,
+              struct vcpu *vcpu, const struct gdb_host *host);
 
 /* False while a packet is held, or the guest is about to go on: the next byte has to wait. */
 bool gdb_wants(const struct gdb *gdb);

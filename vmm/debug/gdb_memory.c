@@ -10,8 +10,6 @@
 #define READ_MOST  (GDB_PACKET_BYTES / 2)
 #define WRITE_MOST GDB_PACKET_BYTES
 
-static uint8_t bytes[WRITE_MOST];
-
 static void reply(struct gdb *gdb, const char *text)
 {
     gdb_reply(&gdb->link, text);
@@ -20,15 +18,15 @@ static void reply(struct gdb *gdb, const char *text)
 static uint64_t read_some(struct gdb *gdb, uint64_t address, uint64_t length)
 {
     if (gdb->physical)
-        return vdebug_read_physical(gdb->vcpu, address, bytes, length);
-    return vdebug_read(gdb->vcpu, address, bytes, length);
+        return vdebug_read_physical(gdb->vcpu, address, gdb->link.data, length);
+    return vdebug_read(gdb->vcpu, address, gdb->link.data, length);
 }
 
 static uint64_t write_some(struct gdb *gdb, uint64_t address, uint64_t length)
 {
     if (gdb->physical)
-        return vdebug_write_physical(gdb->vcpu, address, bytes, length);
-    return vdebug_write(gdb->vcpu, address, bytes, length);
+        return vdebug_write_physical(gdb->vcpu, address, gdb->link.data, length);
+    return vdebug_write(gdb->vcpu, address, gdb->link.data, length);
 }
 
 /* The bytes of "ADDRESS,LENGTH", as many as there are; 0 after an error reply. A binary read of
@@ -56,7 +54,7 @@ void gdb_read_memory(struct gdb *gdb, struct gdb_text *text)
     if (!take_read(gdb, text, &done))
         return;
     gdb_begin(&gdb->link);
-    gdb_put_hex(&gdb->link, bytes, (uint32_t)done);
+    gdb_put_hex(&gdb->link, gdb->link.data, (uint32_t)done);
     gdb_send(&gdb->link);
 }
 
@@ -69,7 +67,7 @@ void gdb_read_memory_binary(struct gdb *gdb, struct gdb_text *text)
     gdb_begin(&gdb->link);
     gdb_put(&gdb->link, 'b');
     for (uint64_t i = 0; i < done; i++)
-        gdb_put(&gdb->link, bytes[i]);
+        gdb_put(&gdb->link, gdb->link.data[i]);
     gdb_send(&gdb->link);
 }
 
@@ -87,7 +85,8 @@ void gdb_write_memory(struct gdb *gdb, struct gdb_text *text)
 {
     uint64_t address = 0, length = 0;
     bool good = gdb_take_range(text, &address, &length) && gdb_take(text, ':') &&
-                length <= WRITE_MOST && gdb_take_hex(text, bytes, length) && !gdb_text_left(text);
+                length <= WRITE_MOST && gdb_take_hex(text, gdb->link.data, length) &&
+                !gdb_text_left(text);
 
     finish_write(gdb, good, address, length);
 }
@@ -99,7 +98,7 @@ void gdb_write_memory_binary(struct gdb *gdb, struct gdb_text *text)
                 length == gdb_text_left(text);
 
     for (uint64_t i = 0; good && i < length; i++)
-        bytes[i] = text->at[i];
+        gdb->link.data[i] = text->at[i];
     finish_write(gdb, good, address, length);
 }
 

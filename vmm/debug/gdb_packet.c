@@ -17,10 +17,15 @@
 #define REPLY_TOO_LONG "E07" /* E2BIG */
 #define REPLY_DAMAGED  "E4a" /* EBADMSG */
 
-void gdb_link_init(struct gdb_link *link, struct byte_sink line)
+void gdb_link_init(struct gdb_link *link, struct byte_sink line, struct gdb_buffers *buffers)
 {
     memset(link, 0, sizeof(*link));
     link->line = line;
+    if (buffers) {
+        link->in = buffers->in;
+        link->out = buffers->out;
+        link->data = buffers->data;
+    }
 }
 
 void gdb_link_forget(struct gdb_link *link)

@@ -21,8 +21,16 @@ enum gdb_event {
     GDB_EVENT_BREAK,  /* Ctrl-C */
 };
 
+/* What a link keeps of its packets: memory that is wanted only where there is a line. */
+struct gdb_buffers {
+    uint8_t in[GDB_PACKET_BYTES + 1];
+    uint8_t out[GDB_PACKET_BYTES];
+    uint8_t data[GDB_PACKET_BYTES]; /* between a packet's text and the guest's memory */
+};
+
 struct gdb_link {
     struct byte_sink line;
+    uint8_t *in, *out, *data; /* of the buffers */
 
     /* Reception. */
     enum { GDB_IDLE, GDB_TEXT, GDB_ESCAPED, GDB_CHECK_HIGH, GDB_CHECK_LOW } state;
@@ -37,12 +45,9 @@ struct gdb_link {
     bool unanswered;
     unsigned resends;
     uint32_t out_length;
-
-    uint8_t in[GDB_PACKET_BYTES + 1];
-    uint8_t out[GDB_PACKET_BYTES];
 };
 
-void gdb_link_init(struct gdb_link *link, struct byte_sink line);
+void gdb_link_init(struct gdb_link *link, struct byte_sink line, struct gdb_buffers *buffers);
 /* Takes one byte of the line. A packet in link->in is valid until the next call. */
 enum gdb_event gdb_link_receive(struct gdb_link *link, uint8_t byte);
 /* The debugger has left: the next one begins with acknowledgements, and noise can't break. */

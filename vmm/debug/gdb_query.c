@@ -39,8 +39,8 @@ static void supported(struct gdb *gdb, struct gdb_text *text)
 
 static void read_profile(struct gdb *gdb, uint64_t offset, uint64_t length)
 {
-    static uint8_t piece[GDB_PACKET_BYTES / 2];
-    uint64_t wanted = min_u64(length, sizeof(piece));
+    uint8_t *piece = gdb->link.data;
+    uint64_t wanted = min_u64(length, GDB_PACKET_BYTES / 2);
     uint64_t got = gdb->host.read_profile(gdb->host.ctx, offset, piece, wanted);
 
     gdb_begin(&gdb->link);

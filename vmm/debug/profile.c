@@ -39,7 +39,7 @@ static bool put_section(struct window *window, const char *tag, uint32_t record_
 
 /* --- the sections ----------------------------------------------------------------------------- */
 
-static struct account account; /* the snapshot, and when it was taken */
+static struct account *snapshot; /* the source's, and when it was taken */
 static uint64_t now_tsc;
 static uint64_t detail_count, rip_count;
 
@@ -48,10 +48,10 @@ static void take_snapshot(const struct vcpu *vcpu)
     struct account_slot slot = {.ticks = UINT64_MAX};
     struct account_rip rip = {.count = UINT64_MAX};
     now_tsc = vcpu->host->tsc();
-    account_snapshot(&vcpu->account, now_tsc, &account);
-    for (detail_count = 0; account_next_costly(&account, &slot);)
+    account_snapshot(&vcpu->account, now_tsc, snapshot);
+    for (detail_count = 0; account_next_costly(snapshot, &slot);)
         detail_count++;
-    for (rip_count = 0; account_next_rip(&account, &rip);)
+    for (rip_count = 0; account_next_rip(snapshot, &rip);)
         rip_count++;
 }
 
@@ -61,14 +61,14 @@ static void put_info(struct window *window, const struct profile_source *source)
     struct account_totals totals;
     if (!put_section(window, "INFO", sizeof(struct profile_info), 1))
         return;
-    account_total(&account, &totals);
+    account_total(snapshot, &totals);
     struct profile_info info = {
         .tsc_hz = vcpu->clock.tsc_hz,
         .stage2_tsc = source->stage2_tsc,
         .loaded_tsc = source->loaded_tsc,
         .enabled_tsc = source->enabled_tsc,
         .launch_tsc = source->launch_tsc,
-        .first_tsc = account.first_tsc,
+        .first_tsc = snapshot->first_tsc,
         .now_tsc = now_tsc,
         .exits = vcpu->exits,
         .wall_ticks = totals.wall_ticks,
@@ -76,8 +76,8 @@ static void put_info(struct window *window, const struct profile_source *source)
         .vmm_ticks = totals.vmm_ticks,
         .asleep_ticks = totals.asleep_ticks,
         .stopped_ticks = totals.stopped_ticks,
-        .start_ticks = account.kind[ACCOUNT_START].ticks,
-        .rip_samples = account.rip_samples,
+        .start_ticks = snapshot->kind[ACCOUNT_START].ticks,
+        .rip_samples = snapshot->rip_samples,
         .memory_bytes = source->memory_bytes,
         .exits_per_sample = TRACE_TURN,
         .tracing = trace_on(vcpu),
@@ -93,12 +93,12 @@ static void put_kinds(struct window *window)
     if (!put_section(window, "KIND", sizeof(struct profile_kind), VEXIT_KIND_COUNT))
         return;
     for (uint32_t kind = 0; kind < VEXIT_KIND_COUNT; kind++) {
-        struct account_slot sum = account_kind(&account, kind);
+        struct account_slot sum = account_kind(snapshot, kind);
         struct profile_kind record = {.kind = kind,
                                       .count = sum.count,
                                       .ticks = sum.ticks,
                                       .max = sum.max,
-                                      .others = account.kind[kind].count};
+                                      .others = snapshot->kind[kind].count};
         fmt_snprintf(record.name, sizeof(record.name), "%s",
                      vexit_kind_name((enum vexit_kind)kind));
         put(window, &record, sizeof(record));
@@ -130,7 +130,7 @@ static void put_details(struct window *window, const struct profile_source *sour
     struct account_slot slot = {.ticks = UINT64_MAX};
     if (!put_section(window, "DETL", sizeof(struct profile_detail), detail_count))
         return;
-    while (account_next_costly(&account, &slot)) {
+    while (account_next_costly(snapshot, &slot)) {
         struct profile_detail record = detail_of(source, &slot);
         put(window, &record, sizeof(record));
     }
@@ -141,7 +141,7 @@ static void put_rips(struct window *window)
     struct account_rip rip = {.count = UINT64_MAX};
     if (!put_section(window, "RIPS", sizeof(struct profile_rip), rip_count))
         return;
-    while (account_next_rip(&account, &rip)) {
+    while (account_next_rip(snapshot, &rip)) {
         struct profile_rip record = {rip.rip, rip.count, rip.error};
         put(window, &record, sizeof(record));
     }
@@ -167,7 +167,7 @@ static void put_rows(struct window *window, const struct timeline *timeline)
         return;
     for (unsigned i = 0; i < timeline->rows; i++)
         put_row(window, &timeline->row[i]);
-    timeline_fill(&last, &account, now_tsc);
+    timeline_fill(&last, snapshot, now_tsc);
     put_row(window, &last);
 }
 
@@ -208,6 +208,7 @@ static uint64_t put_all(struct window *window, const struct profile_source *sour
 uint64_t profile_read(const struct profile_source *source, uint64_t offset, void *to,
                       uint64_t length)
 {
+    snapshot = source->snapshot;
     if (offset == 0)
         take_snapshot(source->vcpu);
     struct window nothing = {0};

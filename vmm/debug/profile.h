@@ -14,6 +14,7 @@
 struct profile_source {
     const struct vcpu *vcpu;
     const struct iobus *ports, *mmio; /* for the devices' names */
+    struct account *snapshot;         /* what is read goes through it */
     const char *guest;                /* its name */
     uint64_t memory_bytes;
     /* Host TSC: stage 2 began, the files were read, virtualization was on, the guest was loaded. */

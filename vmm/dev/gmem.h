@@ -25,8 +25,8 @@ struct gmem {
 };
 
 /* The host pointer to [gpa, gpa + len) when it lies inside one region, else NULL: RAM may be there
- * all the same. For the loaders, which fill the first megabyte, and for words of a ring; all else
- * uses the copies below. */
+ * all the same. For the loaders, which fill the first megabyte, for words of a ring, and for
+ * tables of descriptors, each of which is copied once; all else uses the copies below. */
 uint8_t *gmem_ptr(const struct gmem *gmem, gpa_t gpa, uint64_t len);
 
 /* Whether all of [gpa, gpa + len) is the guest's RAM, in however many regions. */

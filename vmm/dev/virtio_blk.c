@@ -43,16 +43,16 @@ static bool bounce_read(struct virtio_blk *blk, const struct virtqueue *queue,
                         struct virtq_cursor *cursor, uint64_t offset)
 {
     const struct blk_backend *backend = blk->backend;
-    return backend->read(backend->ctx, offset, &blk->bounce_gmem, 0, BLK_SECTOR_SIZE) &&
-           virtq_cursor_write(queue, cursor, blk->bounce, BLK_SECTOR_SIZE);
+    return backend->read(backend->ctx, offset, &blk->work->bounce_gmem, 0, BLK_SECTOR_SIZE) &&
+           virtq_cursor_write(queue, cursor, blk->work->bounce, BLK_SECTOR_SIZE);
 }
 
 static bool bounce_write(struct virtio_blk *blk, const struct virtqueue *queue,
                          struct virtq_cursor *cursor, uint64_t offset)
 {
     const struct blk_backend *backend = blk->backend;
-    return virtq_cursor_read(queue, cursor, blk->bounce, BLK_SECTOR_SIZE) &&
-           backend->write(backend->ctx, offset, &blk->bounce_gmem, 0, BLK_SECTOR_SIZE);
+    return virtq_cursor_read(queue, cursor, blk->work->bounce, BLK_SECTOR_SIZE) &&
+           backend->write(backend->ctx, offset, &blk->work->bounce_gmem, 0, BLK_SECTOR_SIZE);
 }
 
 /* The bytes at the cursor that may move in one piece: whole sectors, 0 where one is split. */
@@ -119,8 +119,8 @@ static bool range_ok(const struct virtio_blk *blk, const struct blk_request *req
 static uint8_t serve_read(struct virtio_blk *blk, const struct virtqueue *queue,
                           struct blk_request *request)
 {
-    request->data = virtq_writable(&blk->chain);
-    request->len = blk->chain.writable_bytes - 1;
+    request->data = virtq_writable(&blk->work->chain);
+    request->len = blk->work->chain.writable_bytes - 1;
     if (!range_ok(blk, request) || !disk_to_guest(blk, queue, request))
         return VIRTIO_BLK_S_IOERR;
     blk->reads++;
@@ -137,9 +137,9 @@ static uint8_t serve_flush(struct virtio_blk *blk)
 static uint8_t serve_write(struct virtio_blk *blk, const struct virtqueue *queue,
                            struct blk_request *request)
 {
-    request->data = virtq_readable(&blk->chain);
+    request->data = virtq_readable(&blk->work->chain);
     virtq_cursor_skip(&request->data, VIRTIO_BLK_HEADER_SIZE);
-    request->len = blk->chain.readable_bytes - VIRTIO_BLK_HEADER_SIZE;
+    request->len = blk->work->chain.readable_bytes - VIRTIO_BLK_HEADER_SIZE;
     if (blk->backend->read_only || !range_ok(blk, request) || !guest_to_disk(blk, queue, request))
         return VIRTIO_BLK_S_IOERR;
     blk->writes++;
@@ -150,8 +150,8 @@ static uint8_t serve_write(struct virtio_blk *blk, const struct virtqueue *queue
 static uint8_t serve_get_id(struct virtio_blk *blk, const struct virtqueue *queue,
                             struct blk_request *request)
 {
-    struct virtq_cursor cursor = virtq_writable(&blk->chain);
-    uint32_t len = (uint32_t)min_u64(blk->chain.writable_bytes - 1, VIRTIO_BLK_ID_SIZE);
+    struct virtq_cursor cursor = virtq_writable(&blk->work->chain);
+    uint32_t len = (uint32_t)min_u64(blk->work->chain.writable_bytes - 1, VIRTIO_BLK_ID_SIZE);
     if (!virtq_cursor_write(queue, &cursor, blk->backend->id, len))
         return VIRTIO_BLK_S_IOERR;
     request->written = len;
@@ -175,10 +175,10 @@ static uint8_t serve_by_type(struct virtio_blk *blk, const struct virtqueue *que
     }
 }
 
-/* Serves the request in blk->chain. False with the queue broken when it can't be answered. */
+/* Serves the request in blk->work->chain. False with the queue broken when it can't be answered. */
 static bool serve(struct virtio_blk *blk, struct virtqueue *queue)
 {
-    const struct virtq_chain *chain = &blk->chain;
+    const struct virtq_chain *chain = &blk->work->chain;
     struct virtq_cursor header = virtq_readable(chain);
     uint8_t raw[VIRTIO_BLK_HEADER_SIZE];
     if (chain->writable_bytes == 0 || !virtq_cursor_read(queue, &header, raw, sizeof(raw))) {
@@ -192,9 +192,7 @@ static bool serve(struct virtio_blk *blk, struct virtqueue *queue)
         blk->errors++;
 
     /* The status is the last writable byte, wherever the data ended. */
-    struct virtq_cursor end = virtq_writable(chain);
-    virtq_cursor_skip(&end, chain->writable_bytes - 1);
-    if (!virtq_cursor_write(queue, &end, &status, 1)) {
+    if (!virtq_write_last(queue, chain, status)) {
         virtqueue_break(queue, "the status of a block request lies outside of RAM");
         return false;
     }
@@ -209,7 +207,7 @@ static unsigned blk_notify(void *dev, struct virtqueue *queue, unsigned index)
     unsigned budget = queue->size;
     (void)index;
     do {
-        while (budget > 0 && virtqueue_pop(queue, &blk->chain) == VIRTQ_CHAIN) {
+        while (budget > 0 && virtqueue_pop(queue, &blk->work->chain) == VIRTQ_CHAIN) {
             if (!serve(blk, queue))
                 break;
             budget--;
@@ -267,11 +265,12 @@ const struct virtio_dev_ops virtio_blk_ops = {
 };
 
 void virtio_blk_init(struct virtio_blk *blk, const struct blk_backend *backend,
-                     const struct gmem *gmem)
+                     const struct gmem *gmem, struct virtio_blk_work *work)
 {
     memset(blk, 0, sizeof(*blk));
     blk->backend = backend;
     blk->gmem = gmem;
-    blk->bounce_gmem.region_count = 1;
-    blk->bounce_gmem.region[0] = (struct gmem_region){0, sizeof(blk->bounce), blk->bounce};
+    blk->work = work;
+    work->bounce_gmem.region_count = 1;
+    work->bounce_gmem.region[0] = (struct gmem_region){0, sizeof(work->bounce), work->bounce};
 }

@@ -39,6 +39,7 @@ struct virtq_desc {
 /* Where a chain is being walked: the queue's own table or an indirect one. */
 struct virtq_table {
     gpa_t base;
+    const uint8_t *host; /* NULL where it lies in several regions of guest RAM, or not in RAM */
     uint32_t count;
     bool indirect;
 };
@@ -127,15 +128,26 @@ bool virtqueue_enable(struct virtqueue *queue, uint64_t features)
 
 /* --- descriptor chains ------------------------------------------------------------------------ */
 
+static struct virtq_table table_at(const struct virtqueue *queue, gpa_t base, uint32_t count,
+                                   bool indirect)
+{
+    const uint8_t *host = gmem_ptr(queue->gmem, base, VIRTQ_DESC_SIZE * (uint64_t)count);
+    return (struct virtq_table){base, host, count, indirect};
+}
+
 static bool desc_read(struct virtqueue *queue, const struct virtq_table *table, uint32_t index,
                       struct virtq_desc *desc)
 {
     uint8_t raw[VIRTQ_DESC_SIZE];
+    uint64_t offset = VIRTQ_DESC_SIZE * (uint64_t)index;
     if (index >= table->count) {
         virtqueue_break(queue, "a descriptor index is beyond its table");
         return false;
     }
-    if (!gmem_read(queue->gmem, table->base + VIRTQ_DESC_SIZE * (gpa_t)index, raw, sizeof(raw))) {
+    if (table->host) {
+        memcpy(raw, table->host + offset, sizeof(raw));
+        __asm__ volatile("" : : : "memory"); /* the compiler may not look there again */
+    } else if (!gmem_read(queue->gmem, table->base + offset, raw, sizeof(raw))) {
         virtqueue_break(queue, "an indirect table lies outside of RAM");
         return false;
     }
@@ -160,7 +172,7 @@ static bool table_enter(struct virtqueue *queue, const struct virtq_desc *desc,
         virtqueue_break(queue, "an indirect table lies outside of RAM");
     if (queue->broken)
         return false;
-    *table = (struct virtq_table){desc->addr, desc->len / VIRTQ_DESC_SIZE, true};
+    *table = table_at(queue, desc->addr, desc->len / VIRTQ_DESC_SIZE, true);
     return true;
 }
 
@@ -196,7 +208,7 @@ static bool chain_add(struct virtqueue *queue, struct virtq_chain *chain,
 
 static bool chain_walk(struct virtqueue *queue, struct virtq_chain *chain)
 {
-    struct virtq_table table = {queue->desc, queue->size, false};
+    struct virtq_table table = table_at(queue, queue->desc, queue->size, false);
     struct virtq_desc desc;
     uint32_t index = chain->head;
 
@@ -307,29 +319,6 @@ struct virtq_cursor virtq_writable(const struct virtq_chain *chain)
     return (struct virtq_cursor){chain->segment + chain->readable_count, chain->writable_count, 0};
 }
 
-uint32_t virtq_cursor_run(const struct virtq_cursor *cursor, gpa_t *gpa)
-{
-    if (cursor->count == 0)
-        return 0;
-    *gpa = cursor->segment->gpa + cursor->taken;
-    return cursor->segment->len - cursor->taken;
-}
-
-void virtq_cursor_skip(struct virtq_cursor *cursor, uint64_t len)
-{
-    while (len > 0 && cursor->count > 0) {
-        uint32_t run = cursor->segment->len - cursor->taken;
-        if (len < run) {
-            cursor->taken += (uint32_t)len;
-            return;
-        }
-        len -= run;
-        cursor->segment++;
-        cursor->count--;
-        cursor->taken = 0;
-    }
-}
-
 bool virtq_cursor_read(const struct virtqueue *queue, struct virtq_cursor *cursor, void *dst,
                        uint32_t len)
 {
@@ -360,4 +349,13 @@ bool virtq_cursor_write(const struct virtqueue *queue, struct virtq_cursor *curs
         len -= piece;
     }
     return true;
+}
+
+bool virtq_write_last(const struct virtqueue *queue, const struct virtq_chain *chain, uint8_t byte)
+{
+    if (chain->writable_count == 0)
+        return false;
+    const struct virtq_segment *last =
+        &chain->segment[chain->readable_count + chain->writable_count - 1];
+    return gmem_write(queue->gmem, last->gpa + last->len - 1, &byte, 1);
 }

@@ -67,14 +67,38 @@ void virtqueue_break(struct virtqueue *queue, const char *reason);
 
 struct virtq_cursor virtq_readable(const struct virtq_chain *chain);
 struct virtq_cursor virtq_writable(const struct virtq_chain *chain);
+
 /* The contiguous guest memory at the cursor: its length, 0 at the end. */
-uint32_t virtq_cursor_run(const struct virtq_cursor *cursor, gpa_t *gpa);
+static inline uint32_t virtq_cursor_run(const struct virtq_cursor *cursor, gpa_t *gpa)
+{
+    if (cursor->count == 0)
+        return 0;
+    *gpa = cursor->segment->gpa + cursor->taken;
+    return cursor->segment->len - cursor->taken;
+}
+
 /* Moves forward; stops at the end. */
-void virtq_cursor_skip(struct virtq_cursor *cursor, uint64_t len);
+static inline void virtq_cursor_skip(struct virtq_cursor *cursor, uint64_t len)
+{
+    while (len > 0 && cursor->count > 0) {
+        uint32_t run = cursor->segment->len - cursor->taken;
+        if (len < run) {
+            cursor->taken += (uint32_t)len;
+            return;
+        }
+        len -= run;
+        cursor->segment++;
+        cursor->count--;
+        cursor->taken = 0;
+    }
+}
+
 /* Copy len bytes and move. False when fewer are left. */
 bool virtq_cursor_read(const struct virtqueue *queue, struct virtq_cursor *cursor, void *dst,
                        uint32_t len);
 bool virtq_cursor_write(const struct virtqueue *queue, struct virtq_cursor *cursor, const void *src,
                         uint32_t len);
+/* Writes the chain's last writable byte. False when there is none. */
+bool virtq_write_last(const struct virtqueue *queue, const struct virtq_chain *chain, uint8_t byte);
 
 #endif

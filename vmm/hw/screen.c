@@ -30,7 +30,7 @@
 #define PORTION_CELLS 512u
 #define EVERY_CELL    (SURFACE_MAX_ROWS * TERMINAL_MAX_COLUMNS)
 
-#define HISTORY_BYTES KIB(256)
+#define HISTORY_BYTES KIB(80)
 
 #define ESC 0x1Bu
 
@@ -46,6 +46,7 @@ static uint8_t unread_bytes[KIB(4)];
 static struct ring unread = {.bytes = unread_bytes, .size = sizeof(unread_bytes)};
 static struct terminal terminal;
 static struct history history;
+static uint16_t history_row[TERMINAL_MAX_COLUMNS];
 static struct surface surface;
 static unsigned back;          /* lines that the view is scrolled up */
 static struct row_source page; /* shows instead of the terminal where .row isn't NULL */
@@ -104,8 +105,10 @@ static const uint16_t *shown_row(void *ctx, unsigned row)
         return status;
     if (page.row)
         return page.row(page.ctx, row);
-    if (row < back)
-        return history_line(&history, back - row);
+    if (row < back) {
+        history_line(&history, back - row, history_row);
+        return history_row;
+    }
     return terminal_row(&terminal, row - back);
 }
 
@@ -255,7 +258,7 @@ void screen_map(const struct boot_info *info)
         map_pixels(info);
     if (kind == NO_SCREEN)
         return;
-    uint16_t *memory = (uint16_t *)frames_alloc(HISTORY_BYTES / PAGE_SIZE, PAGE_SIZE);
+    void *memory = (void *)frames_alloc(HISTORY_BYTES / PAGE_SIZE, PAGE_SIZE);
     history_init(&history, memory, HISTORY_BYTES, terminal.columns);
 }
 

@@ -3,9 +3,11 @@
  * Each is a 16550A or older UART. What is sent waits in a ring; the UART takes 16 bytes at a time
  * when its FIFO is empty, on its interrupt or in serial_poll(). Register names: PC16550D datasheet.
  */
+#define LOG_MODULE "serial"
 #include "hw/parts.h"
 
 #include "hw/cpu.h"
+#include "lib/log.h"
 #include "lib/ring.h"
 
 #define TX_RING_BYTES 32768u
@@ -47,15 +49,13 @@ struct uart {
     struct ring tx, rx;
 };
 
-static uint8_t tx_bytes[2][TX_RING_BYTES], rx_bytes[2][RX_RING_BYTES];
+/* COM1's are there before there is memory to be had; COM2's come with a debugger's line. */
+static uint8_t tx_bytes[TX_RING_BYTES], rx_bytes[RX_RING_BYTES];
 static struct uart com1 = {
-    .tx = {.bytes = tx_bytes[0], .size = TX_RING_BYTES},
-    .rx = {.bytes = rx_bytes[0], .size = RX_RING_BYTES},
+    .tx = {.bytes = tx_bytes, .size = TX_RING_BYTES},
+    .rx = {.bytes = rx_bytes, .size = RX_RING_BYTES},
 };
-static struct uart com2 = {
-    .tx = {.bytes = tx_bytes[1], .size = TX_RING_BYTES},
-    .rx = {.bytes = rx_bytes[1], .size = RX_RING_BYTES},
-};
+static struct uart com2;
 
 static struct uart *debug_uart; /* the debugger's line; NULL: none */
 /* COM1 is lent: who hears in the line's stead what is said to serial_sink; put NULL: it isn't. */
@@ -250,14 +250,29 @@ bool serial_present(void)
     return com1.base != 0;
 }
 
+static void com2_start(void)
+{
+    uart_init(&com2, PORT_COM2);
+    if (!com2.base)
+        return;
+    uint8_t *bytes =
+        (uint8_t *)frames_alloc((TX_RING_BYTES + RX_RING_BYTES) / PAGE_SIZE, PAGE_SIZE);
+    if (!bytes) {
+        log_warn("no memory is left for what is sent and received on COM2");
+        com2.base = 0;
+        return;
+    }
+    ring_init(&com2.tx, bytes, TX_RING_BYTES);
+    ring_init(&com2.rx, bytes + TX_RING_BYTES, RX_RING_BYTES);
+    uart_irq_init(&com2, IRQ_COM2, com2_irq);
+}
+
 bool debug_line_open(enum debug_line line)
 {
     struct uart *uart = line == DEBUG_LINE_CONSOLE ? &com1 : &com2;
 
-    if (uart == &com2 && com1.base != PORT_COM2) {
-        uart_init(&com2, PORT_COM2);
-        uart_irq_init(&com2, IRQ_COM2, com2_irq);
-    }
+    if (uart == &com2 && com1.base != PORT_COM2)
+        com2_start();
     debug_uart = uart->base ? uart : NULL;
     return debug_uart;
 }

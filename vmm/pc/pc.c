@@ -221,7 +221,7 @@ static void init_virtio(struct pc *pc)
     const struct console_host host = {put_hvc, size_of_hvc, pc};
 
     for (unsigned i = 0; i < pc->config.disk_count; i++) {
-        virtio_blk_init(&pc->blk[i], &pc->config.disk[i], pc->config.gmem);
+        virtio_blk_init(&pc->blk[i], &pc->config.disk[i], pc->config.gmem, &pc->blk_work);
         attach(pc, &pc->blk_pci[i], &virtio_blk_ops, &pc->blk[i], FIRST_DISK_SLOT + i);
     }
     virtio_console_init(&pc->hvc, &host, (struct signal_line){hvc_stalled, pc},

@@ -87,6 +87,7 @@ struct pc {
     struct reset_ports reset_ports;
     struct pci pci;
     struct virtio_blk blk[PC_MAX_DISKS];
+    struct virtio_blk_work blk_work;
     struct virtio_pci blk_pci[PC_MAX_DISKS];
     struct virtio_console hvc;
     struct virtio_pci hvc_pci;
