@@ -8,7 +8,7 @@ import machine
 from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX
 
 HELP = {
-    (VTX, "on"): r"TPR shadow, virtual-interrupt delivery, .*",
+    (VTX, "on"): r"TPR shadow, APIC-register virtualization, virtual-interrupt delivery, .*",
     (VTX, "tpr"): "TPR shadow",
     (AMDV_TICKS, "on"): "V_TPR",
     (AMDV_BOCHS, "on"): "V_TPR",
@@ -67,11 +67,29 @@ def test_self_ipi_and_eoi_and_tpr_dont_exit_with_virtual_interrupt_delivery(imag
     assert exits(result, "RDMSR") > 5 * ROUNDS, result
 
 
+# guest/tiny/apic_registers.asm: so many writes of its table are the VMM's to know, in each of so many
+# rounds.
+WRITES, WRITE_ROUNDS = 20, 100
+
+
+def test_registers_are_read_without_an_exit_and_written_without_an_instruction(image, tiny):
+    result = run(image, tiny, VTX, "apic_registers", "on")
+    told = exits(result, "APIC write")
+    assert WRITES * WRITE_ROUNDS < told < WRITES * WRITE_ROUNDS + 50, result
+    # Registers that aren't there or only to be read, PPR and the current count.
+    assert exits(result, "nested page fault") < 40, result
+    result = run(image, tiny, VTX, "apic_registers", "off")
+    assert exits(result, "APIC write") == 0, result
+    # Accesses that follow one another share an exit, 32 at most.
+    assert exits(result, "nested page fault") > WRITES * WRITE_ROUNDS // 10, result
+
+
 LESS = [pytest.param(platform, apicv, id=f"{platform.ident}-{apicv}")
         for platform, apicv in ((VTX, "tpr"), (VTX, "off"), (AMDV_TICKS, "off"))]
 
 
-@pytest.mark.parametrize("name", ("apic", "apic_modes", "apic_timer", "apic_masked", "sti_hlt"))
+@pytest.mark.parametrize("name", ("apic", "apic_modes", "apic_timer", "apic_masked",
+                                  "apic_registers", "sti_hlt"))
 @pytest.mark.parametrize("platform, apicv", LESS)
 def test_guests_find_the_same_with_less_help(platform, apicv, name, image, tiny):
     run(image, tiny, platform, name, apicv)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 import machine
 
 WAITING = "tiny: press a"
@@ -28,7 +30,8 @@ def test_a_level_storm_leaves_the_monitor_its_turn(platform, image, tiny, consol
     assert guest.wait_for_end(), guest.log
 
 
-def test_an_interrupt_without_a_stack_ends_in_one_line(platform, image, tiny):
-    result = machine.run(image(KERNEL=tiny("stack_nowhere"), MEMORY="32M"), platform)
-    assert "bad access: the delivery of an event used 0xe0000ff8, which isn't RAM" in result.text, result
+@pytest.mark.parametrize("name, where", (("stack_nowhere", "0xe0000ff8"), ("into_nowhere", "0xe0000020")))
+def test_an_event_that_meets_no_memory_ends_in_one_line(platform, name, where, image, tiny):
+    result = machine.run(image(KERNEL=tiny(name), MEMORY="32M"), platform)
+    assert f"bad access: the delivery of an event used {where}, which isn't RAM" in result.text, result
     assert "Press r to restart" in result.text, result

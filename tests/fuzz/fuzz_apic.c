@@ -57,8 +57,21 @@ static struct lapic_config config = {.page = page,
 static const struct lapic_wiring wiring = {
     .intr = {set_intr, NULL, 0}, .extint_ack = extint_ack, .eoi = eoi, .when_tsc = when_tsc};
 
+/* Whatever the guest has left in the page: reserved bits never get into a register. */
+static void check_registers(void)
+{
+    static const struct {
+        uint32_t offset, possible;
+    } registers[] = {{0x0d0, 0xffffffff}, {0x0f0, 0x11ff},  {0x280, 0xff},    {0x320, 0x700ff},
+                     {0x330, 0x107ff},    {0x340, 0x107ff}, {0x350, 0x1e7ff}, {0x360, 0x1a7ff},
+                     {0x370, 0x100ff},    {0x3e0, 0xb}};
+    for (unsigned i = 0; i < sizeof registers / sizeof registers[0]; i++)
+        check((lapic_get(&lapic, registers[i].offset) & ~registers[i].possible) == 0);
+}
+
 static void check_state(void)
 {
+    check_registers();
     check(intr == lapic_irq_cause(&lapic));
     check(lapic_ops.next_deadline(&lapic) > now);
     check(((page[0x100 / 4] | page[0x180 / 4] | page[0x200 / 4]) & 0xffff) == 0);
@@ -110,6 +123,21 @@ static void access_page(struct input *input, uint8_t op, const struct dev_ops *o
         ops->write(dev, offset, size, take(input, size));
     else if (ops->read(dev, offset, size, &value) == IO_OK)
         check(size == 8 || value >> size * 8 == 0);
+}
+
+/* What a processor with APIC-register virtualization does: it writes to the page, and mostly says
+ * so. SDM "Virtualizing Writes to the APIC-Access Page". */
+static void raw_write(struct input *input, bool told)
+{
+    static const uint16_t offsets[] = {0x020, 0x0d0, 0x0e0, 0x0f0, 0x280, 0x300, 0x320, 0x330,
+                                       0x340, 0x350, 0x360, 0x370, 0x380, 0x3e0, 0x0b0, 0x310};
+    uint8_t choice = take8(input);
+    uint32_t offset = offsets[choice & 15] + (choice & 0x80 ? choice >> 5 & 3 : 0);
+    unsigned size = choice & 0x80 ? 1 : 4;
+    uint32_t value = (uint32_t)take(input, size);
+    memcpy((uint8_t *)page + offset, &value, size);
+    if (told)
+        lapic_written(&lapic, offset);
 }
 
 static void one_operation(struct input *input)
@@ -168,6 +196,8 @@ static void one_operation(struct input *input)
             lapic_virtual_wire(&lapic);
         else if (op == 0x7f)
             lapic_tsc_moved(&lapic);
+        else if (op & 0x80)
+            raw_write(input, op & 0x70);
         break;
     }
 }

@@ -42,7 +42,7 @@ static void the_local_apic(void **state)
         .timer_ticks = 4,
     };
     static const uint32_t lvt[] = {0x400ec, 0x10000, 0x10000, 0x700, 0x400, 0xfe};
-    page[0xf0 / 4] = 0x1ff;
+    lapic_put(&lapic, 0xf0, 0x1ff);
     page[0x80 / 4] = 0x20;
     page[0x300 / 4] = 0xec;
     page[0x310 / 4] = 0x40;
@@ -50,7 +50,7 @@ static void the_local_apic(void **state)
     page[0x270 / 4] = 0x1000;
     page[0x120 / 4] = 1;
     for (unsigned i = 0; i < 6; i++)
-        page[(0x320 + 16 * i) / 4] = lvt[i];
+        lapic_put(&lapic, 0x320 + 16 * i, lvt[i]);
     length = 0;
     describe_lapic(&lapic, out);
     expect("local APIC 0: x2APIC mode, on, TPR 20 ESR 00 SVR 1ff ICR 40000000ec\n");
@@ -62,7 +62,7 @@ static void the_local_apic(void **state)
     expect("timer: initial count 0, TSC deadline 123456789, 4 ticks\n");
     expect("9 requests, 8 taken, 7 EOIs, 3 IPIs\n");
     lapic.base = 0xfee00100;
-    page[0xf0 / 4] = 0xff;
+    lapic_put(&lapic, 0xf0, 0xff);
     length = 0;
     describe_lapic(&lapic, out);
     expect("local APIC 0: disabled, off by software");

@@ -130,15 +130,28 @@ static void an_alignment_check_goes_back_with_its_error_code(void **state)
     assert_true(fake.vcpu.inject.has_error);
 }
 
+/* INT3, INTO and INT1: the exit tells the length with the event, or of its instruction. */
 static void a_software_event_keeps_its_length(void **state)
 {
     (void)state;
-    struct vexit exit = {.kind = VEXIT_EXCEPTION, .insn_len = 1};
-    exit.exception = (struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 3};
-    exit_handle(&fake.vcpu, &exit);
-    assert_int_equal(fake.vcpu.inject.type, VEVENT_SW_EXCEPTION);
-    assert_int_equal(fake.vcpu.inject.insn_len, 1);
-    assert_int_equal(fake.vcpu.rip, 0x1000);
+    static const struct {
+        enum vevent_type type;
+        uint8_t vector, of_event, of_exit, wanted;
+    } rows[] = {{VEVENT_SW_EXCEPTION, 3, 0, 1, 1},      {VEVENT_SW_EXCEPTION, 4, 0, 1, 1},
+                {VEVENT_SW_EXCEPTION, 4, 2, 2, 2},      {VEVENT_SW_EXCEPTION, 4, 3, 0, 3},
+                {VEVENT_PRIV_SW_EXCEPTION, 1, 2, 2, 2}, {VEVENT_PRIV_SW_EXCEPTION, 1, 0, 1, 1}};
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        fake_init(&fake);
+        struct vexit exit = {.kind = VEXIT_EXCEPTION, .insn_len = rows[i].of_exit};
+        exit.exception = (struct vevent){
+            .type = rows[i].type, .vector = rows[i].vector, .insn_len = rows[i].of_event};
+        exit_handle(&fake.vcpu, &exit);
+        assert_int_equal(fake.vcpu.inject.type, rows[i].type);
+        assert_int_equal(fake.vcpu.inject.vector, rows[i].vector);
+        assert_int_equal(fake.vcpu.inject.insn_len, rows[i].wanted);
+        assert_false(fake.vcpu.inject.has_error);
+        assert_int_equal(fake.vcpu.rip, 0x1000);
+    }
 }
 
 /* --- broken-off deliveries -------------------------------------------------------------------- */
@@ -152,6 +165,7 @@ static void every_interrupted_event_enters_again_as_it_was(void **state)
         {.type = VEVENT_EXCEPTION, .vector = 14, .has_error = true, .error = 6},
         {.type = VEVENT_SW_INT, .vector = 0x80, .insn_len = 2},
         {.type = VEVENT_SW_EXCEPTION, .vector = 3, .insn_len = 1},
+        {.type = VEVENT_SW_EXCEPTION, .vector = 4, .insn_len = 2},
         {.type = VEVENT_PRIV_SW_EXCEPTION, .vector = 1, .insn_len = 1},
     };
     for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
@@ -199,6 +213,27 @@ static void a_software_interrupt_that_met_a_fault_runs_again_from_rip(void **sta
     assert_int_equal(fake.vcpu.inject.vector, 14);
     assert_false(fake.vcpu.irq_held);
     assert_int_equal(fake.vcpu.rip, 0x1000);
+}
+
+/* INTO's gate isn't there, INT1's stack isn't: the fault is the program's, and its handler goes
+ * back to the instruction. */
+static void a_software_exception_that_met_a_fault_runs_again_from_rip(void **state)
+{
+    (void)state;
+    static const struct vevent events[] = {
+        {.type = VEVENT_SW_EXCEPTION, .vector = 3, .insn_len = 1},
+        {.type = VEVENT_SW_EXCEPTION, .vector = 4, .insn_len = 2},
+        {.type = VEVENT_PRIV_SW_EXCEPTION, .vector = 1, .insn_len = 1},
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(events); i++) {
+        fake_init(&fake);
+        raise_during(events[i], 11, true, events[i].vector * 8 + 2);
+        assert_int_equal(fake.vcpu.inject.type, VEVENT_EXCEPTION);
+        assert_int_equal(fake.vcpu.inject.vector, 11); /* no double fault */
+        assert_int_equal(fake.vcpu.inject.error, events[i].vector * 8 + 2);
+        assert_false(fake.vcpu.irq_held);
+        assert_int_equal(fake.vcpu.rip, 0x1000);
+    }
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
@@ -262,6 +297,7 @@ int main(void)
         TEST(an_nmi_that_met_a_fault_is_pending_again),
         TEST(an_irq_that_met_a_fault_is_held),
         TEST(a_software_interrupt_that_met_a_fault_runs_again_from_rip),
+        TEST(a_software_exception_that_met_a_fault_runs_again_from_rip),
         TEST(an_endless_exception_loop_stops_the_guest),
         TEST(exceptions_with_progress_between_them_are_no_loop),
         TEST(plain_exceptions_in_a_row_are_no_loop),

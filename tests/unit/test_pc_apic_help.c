@@ -127,6 +127,28 @@ static void a_write_that_the_cpu_leaves_is_done(void **state)
     assert_true(vcpu.nmi_pending);
 }
 
+/* The timer's registers: what was due before the write still comes, and the run loop hears of the
+ * new deadline. */
+static void a_write_to_the_timer_that_the_cpu_leaves_knows_the_time(void **state)
+{
+    (void)state;
+    apic_page[0x3E0 / 4] = 0xB;
+    vcpu.hooks.apic_event(&pc, VEXIT_APIC_WRITE, 0x3E0);
+    apic_page[0x320 / 4] = 0x41;
+    vcpu.hooks.apic_event(&pc, VEXIT_APIC_WRITE, 0x320);
+    time_ns = 1000;
+    vcpu.attention = 0;
+    apic_page[0x380 / 4] = 5;
+    vcpu.hooks.apic_event(&pc, VEXIT_APIC_WRITE, 0x380);
+    assert_true(vcpu.devices_touched);
+    vtime_t deadline = vcpu.hooks.next_deadline(&pc);
+    assert_true(deadline > 1000 && deadline < VTIME_NEVER);
+    time_ns = deadline;
+    apic_page[0x320 / 4] = 0x42;
+    vcpu.hooks.apic_event(&pc, VEXIT_APIC_WRITE, 0x320);
+    assert_int_equal(state_now().requested, 0x41);
+}
+
 static void with_tpr_alone_the_threshold_is_told(void **state)
 {
     (void)state;
@@ -156,6 +178,7 @@ int main(void)
         DELIVERY(the_mode_tells_where_the_registers_are),
         DELIVERY(the_end_of_a_level_reaches_the_io_apic),
         DELIVERY(a_write_that_the_cpu_leaves_is_done),
+        DELIVERY(a_write_to_the_timer_that_the_cpu_leaves_knows_the_time),
         cmocka_unit_test_setup_teardown(with_tpr_alone_the_threshold_is_told, with_tpr, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@ static struct vcpu *const cpu = &rig.vcpu;
 
 /* The report of the next exits. */
 static struct {
-    uint64_t code, info_1, info_2, int_info, next_rip;
+    uint64_t code, info_1, info_2, int_info, next_rip, rip;
 } report;
 
 static void exits(struct vmcb *vmcb)
@@ -17,6 +17,8 @@ static void exits(struct vmcb *vmcb)
     vmcb->control.exit_info_2 = report.info_2;
     vmcb->control.exit_int_info = report.int_info;
     vmcb->control.next_rip = report.next_rip;
+    if (report.rip)
+        vmcb->save.rip = report.rip;
 }
 
 static void guest_with(uint32_t features)
@@ -353,6 +355,39 @@ static void an_int3_whose_delivery_breaks_off_is_at_its_place_again(void **state
     assert_int_equal(rig.exit.interrupted.insn_len, 1);
 }
 
+/* INTO, two bytes with its prefix. */
+static void an_into_likewise(void **state)
+{
+    (void)state;
+    guest_with(NP);
+    cpu->rip = 0x1000;
+    cpu->inject = (struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 4, .insn_len = 2};
+    report.code = 0x4E;
+    report.int_info = 0x80000304;
+    const struct vmcb *vmcb = rig_run();
+    assert_int_equal(vmcb->control.event_inj, 0x80000304);
+    assert_int_equal(vmcb->save.rip, 0x1002);
+    assert_int_equal(cpu->rip, 0x1000);
+    assert_int_equal(rig.exit.interrupted.type, VEVENT_SW_EXCEPTION);
+    assert_int_equal(rig.exit.interrupted.insn_len, 2);
+}
+
+/* The INT3 came; its handler has an INTO, whose delivery breaks off: RIP is there already. */
+static void one_of_the_guests_own_behind_it_has_no_length(void **state)
+{
+    (void)state;
+    guest_with(NP);
+    cpu->rip = 0x1000;
+    cpu->inject = (struct vevent){.type = VEVENT_SW_EXCEPTION, .vector = 3, .insn_len = 1};
+    report.code = 0x4E;
+    report.int_info = 0x80000304;
+    report.rip = 0x5000;
+    rig_run();
+    assert_int_equal(cpu->rip, 0x5000);
+    assert_int_equal(rig.exit.interrupted.vector, 4);
+    assert_int_equal(rig.exit.interrupted.insn_len, 0);
+}
+
 /* --- the trap behind an emulated instruction -------------------------------------------------- */
 
 static void a_pending_debug_trap_enters_as_an_exception(void **state)
@@ -425,6 +460,8 @@ int main(void)
         cmocka_unit_test(software_events_are_not_injected),
         cmocka_unit_test(an_intercepted_int3_enters_as_one_with_rip_behind_it),
         cmocka_unit_test(an_int3_whose_delivery_breaks_off_is_at_its_place_again),
+        cmocka_unit_test(an_into_likewise),
+        cmocka_unit_test(one_of_the_guests_own_behind_it_has_no_length),
         cmocka_unit_test(a_pending_debug_trap_enters_as_an_exception),
         cmocka_unit_test(an_interrupt_window_is_a_virtual_interrupt_that_exits),
         cmocka_unit_test(a_guest_takes_interrupts_by_its_flag_and_shadow),

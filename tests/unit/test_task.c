@@ -222,6 +222,19 @@ static void software_interrupts_leave_behind_their_instruction(void **state)
     assert_int_equal(fake.vcpu.inject.type, VEVENT_NONE);
 }
 
+static void so_do_into_and_int1_whatever_their_prefixes(void **state)
+{
+    (void)state;
+    put32(NEW + 0x38, 0x8000);
+    do_gate((struct vevent){VEVENT_SW_EXCEPTION, 4, false, 2, 0});
+    assert_int_equal(get32(OLD + 0x20), 0x7002);
+    setup(state);
+    put32(NEW + 0x38, 0x8000);
+    do_gate((struct vevent){VEVENT_PRIV_SW_EXCEPTION, 1, false, 3, 0});
+    assert_int_equal(get32(OLD + 0x20), 0x7003);
+    assert_int_equal(fake.vcpu.inject.type, VEVENT_NONE);
+}
+
 static void a_16_bit_stack_wraps_below_zero(void **state)
 {
     (void)state;
@@ -306,6 +319,7 @@ int main(void)
         TEST(the_t_bit_traps_before_the_first_instruction),
         TEST(an_exception_leaves_at_its_instruction_and_pushes_its_error),
         TEST(software_interrupts_leave_behind_their_instruction),
+        TEST(so_do_into_and_int1_whatever_their_prefixes),
         TEST(a_16_bit_stack_wraps_below_zero),
         TEST(an_error_code_beyond_the_stack_is_ss),
         TEST(an_nmi_through_a_gate_blocks_nmis_until_iret),

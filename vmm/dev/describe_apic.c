@@ -33,18 +33,18 @@ static void describe_lvt(const struct lapic *lapic, struct byte_sink out)
 void describe_lapic(const struct lapic *lapic, struct byte_sink out)
 {
     const char *mode = lapic->base & LAPIC_BASE_EXTD ? "x2APIC mode" : "xAPIC mode";
-    uint32_t svr = *lapic_reg(lapic, LAPIC_SVR);
+    uint32_t svr = lapic_get(lapic, LAPIC_SVR);
 
     text_printf(out, "local APIC %u: %s, %s, TPR %02x ESR %02x SVR %03x ICR %llx\n",
                 lapic->config.id, lapic->base & LAPIC_BASE_EN ? mode : "disabled",
                 svr & LAPIC_SVR_ENABLE ? "on" : "off by software", lapic_tpr(lapic),
-                *lapic_reg(lapic, LAPIC_ESR), svr,
+                lapic_get(lapic, LAPIC_ESR), svr,
                 (ull)*lapic_reg(lapic, LAPIC_ICR_HIGH) << 32 | *lapic_reg(lapic, LAPIC_ICR));
     describe_vectors("IRR", lapic, LAPIC_IRR, out);
     describe_vectors("ISR", lapic, LAPIC_ISR, out);
     describe_lvt(lapic, out);
     text_printf(out, "timer: initial count %u, TSC deadline %llx, %llu ticks\n",
-                *lapic_reg(lapic, LAPIC_INITIAL_COUNT), (ull)lapic->tsc_deadline,
+                lapic_get(lapic, LAPIC_INITIAL_COUNT), (ull)lapic->tsc_deadline,
                 (ull)lapic->timer_ticks);
     text_printf(out, "%llu requests, %llu taken, %llu EOIs, %llu IPIs%s\n", (ull)lapic->accepted,
                 (ull)lapic->acks, (ull)lapic->eois, (ull)lapic->ipis,

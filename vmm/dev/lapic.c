@@ -22,20 +22,21 @@ uint64_t lapic_page(const struct lapic *lapic)
 static void show_id(struct lapic *lapic)
 {
     uint32_t id = lapic->config.id;
-    *lapic_reg(lapic, LAPIC_ID) = lapic_mode(lapic) == LAPIC_X2APIC ? id : id << 24;
+    lapic_put(lapic, LAPIC_ID, lapic_mode(lapic) == LAPIC_X2APIC ? id : id << 24);
 }
 
 /* SDM "Local APIC State After Power-Up or Reset": all but IA32_APIC_BASE. */
 static void reset_registers(struct lapic *lapic)
 {
     memset(lapic->config.page, 0, LAPIC_PAGE_SIZE);
+    memset(lapic->regs, 0, sizeof(lapic->regs));
     lapic_forget_vectors(lapic);
     lapic->end_offered = false;
     for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
-        *lapic_lvt(lapic, i) = LAPIC_LVT_MASKED;
-    *lapic_reg(lapic, LAPIC_VERSION) = LAPIC_VERSION_VALUE;
-    *lapic_reg(lapic, LAPIC_DFR) = LAPIC_DFR_RESET;
-    *lapic_reg(lapic, LAPIC_SVR) = LAPIC_SVR_RESET;
+        lapic_put_lvt(lapic, i, LAPIC_LVT_MASKED);
+    lapic_put(lapic, LAPIC_VERSION, LAPIC_VERSION_VALUE);
+    lapic_put(lapic, LAPIC_DFR, LAPIC_DFR_RESET);
+    lapic_put(lapic, LAPIC_SVR, LAPIC_SVR_RESET);
     show_id(lapic);
     lapic_set_tpr(lapic, 0);
     lapic->errors = 0;
@@ -78,7 +79,7 @@ static bool base_write(struct lapic *lapic, uint64_t value)
     if (new != old && (new == LAPIC_DISABLED || old == LAPIC_DISABLED))
         reset_registers(lapic);
     if (new != old &&new == LAPIC_X2APIC) {
-        *lapic_reg(lapic, LAPIC_LDR) = x2apic_ldr(lapic->config.id);
+        lapic_put(lapic, LAPIC_LDR, x2apic_ldr(lapic->config.id));
         *lapic_reg(lapic, LAPIC_ICR_HIGH) = 0; /* a destination has another shape here */
         show_id(lapic);
     }
@@ -101,7 +102,7 @@ static void lvt_write(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
     value = (value & lvt_writable[entry]) | (old & LAPIC_LVT_REMOTE_IRR);
     if (!lapic_software_enabled(lapic))
         value |= LAPIC_LVT_MASKED;
-    *lapic_lvt(lapic, entry) = value;
+    lapic_put_lvt(lapic, entry, value);
     if (entry == LAPIC_TIMER)
         lapic_timer_mode_changed(lapic, old);
 }
@@ -109,18 +110,18 @@ static void lvt_write(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
 /* "The mask bits for all the LVT entries are set" by the write that disables. */
 static void svr_write(struct lapic *lapic, uint32_t value)
 {
-    *lapic_reg(lapic, LAPIC_SVR) = value & LAPIC_SVR_WRITABLE;
+    lapic_put(lapic, LAPIC_SVR, value & LAPIC_SVR_WRITABLE);
     lapic->changed = true;
     if (!(value & LAPIC_SVR_ENABLE))
         for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
-            *lapic_lvt(lapic, i) |= LAPIC_LVT_MASKED;
+            lapic_put_lvt(lapic, i, *lapic_lvt(lapic, i) | LAPIC_LVT_MASKED);
 }
 
 /* "A write to the ESR ... updates the ESR with any errors detected since the last write", and lets
  * the next error interrupt. */
 static void esr_write(struct lapic *lapic)
 {
-    *lapic_reg(lapic, LAPIC_ESR) = lapic->errors;
+    lapic_put(lapic, LAPIC_ESR, lapic->errors);
     lapic->errors = 0;
     lapic->error_signalled = false;
 }
@@ -138,11 +139,14 @@ static bool register_read(const struct lapic *lapic, uint32_t offset, uint32_t *
     case LAPIC_CURRENT_COUNT:
         *value = lapic_timer_count(lapic);
         return true;
+    case LAPIC_ISR ... LAPIC_IRR_END - 1:
+        *value = *lapic_reg(lapic, offset);
+        return true;
     case LAPIC_ID:
     case LAPIC_VERSION:
     case LAPIC_LDR:
     case LAPIC_SVR:
-    case LAPIC_ISR ... LAPIC_ESR:
+    case LAPIC_ESR:
     case LAPIC_LVT_TIMER:
     case LAPIC_LVT_THERMAL:
     case LAPIC_LVT_COUNTERS:
@@ -151,7 +155,7 @@ static bool register_read(const struct lapic *lapic, uint32_t offset, uint32_t *
     case LAPIC_LVT_ERROR:
     case LAPIC_INITIAL_COUNT:
     case LAPIC_DIVIDE:
-        *value = *lapic_reg(lapic, offset);
+        *value = lapic_get(lapic, offset);
         return true;
     default:
         return false;
@@ -202,6 +206,7 @@ static uint32_t page_read(struct lapic *lapic, uint32_t offset)
     case LAPIC_EOI:
         return 0;
     case LAPIC_DFR:
+        return lapic_get(lapic, offset);
     case LAPIC_ICR:
     case LAPIC_ICR_HIGH:
         return *lapic_reg(lapic, offset);
@@ -219,10 +224,10 @@ static void page_write(struct lapic *lapic, uint32_t offset, uint32_t value)
     case LAPIC_ID:
         break;
     case LAPIC_LDR:
-        *lapic_reg(lapic, offset) = value & LAPIC_XAPIC_HIGH_BYTE;
+        lapic_put(lapic, offset, value & LAPIC_XAPIC_HIGH_BYTE);
         break;
     case LAPIC_DFR:
-        *lapic_reg(lapic, offset) = value | ~LAPIC_DFR_MODEL;
+        lapic_put(lapic, offset, value | ~LAPIC_DFR_MODEL);
         break;
     case LAPIC_ICR:
         *lapic_reg(lapic, offset) = value & LAPIC_ICR_WRITABLE;
@@ -377,17 +382,42 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
     return done;
 }
 
-/* The processor checked an x2APIC register's reserved bits; in the page it takes any value. */
+/* What the guest has written to the page gives way to what the register holds now. */
+static void show_again(struct lapic *lapic, uint32_t offset)
+{
+    switch (offset) {
+    case LAPIC_TPR:
+        *lapic_reg(lapic, offset) &= 0xFF;
+        break;
+    case LAPIC_ICR:
+        *lapic_reg(lapic, offset) &= LAPIC_ICR_WRITABLE;
+        break;
+    case LAPIC_ICR_HIGH:
+        *lapic_reg(lapic, offset) &= LAPIC_XAPIC_HIGH_BYTE;
+        break;
+    case LAPIC_PPR:
+    case LAPIC_ISR ... LAPIC_IRR_END - 1:
+        break;
+    default:
+        *lapic_reg(lapic, offset) = lapic_get(lapic, offset);
+        break;
+    }
+}
+
+/* The processor checked an x2APIC register's reserved bits; in the page it takes any value, of any
+ * size. What doesn't begin where a register does changes nothing, as in lapic_write(). */
 void lapic_written(struct lapic *lapic, uint32_t offset)
 {
-    uint32_t value;
-    if (offset >= LAPIC_PAGE_SIZE || offset % 16)
+    bool x2apic = lapic_mode(lapic) == LAPIC_X2APIC;
+    if (offset >= 16 * ARRAY_SIZE(lapic->regs))
         return;
-    value = *lapic_reg(lapic, offset);
-    if (lapic_mode(lapic) == LAPIC_X2APIC)
-        x2apic_write(lapic, offset, value);
-    else
-        page_write(lapic, offset, value);
+    lapic_settle(lapic);
+    if (offset % 16 == 0 && x2apic)
+        x2apic_write(lapic, offset, *lapic_reg(lapic, offset));
+    else if (offset % 16 == 0)
+        page_write(lapic, offset, *lapic_reg(lapic, offset));
+    if (!x2apic)
+        show_again(lapic, offset & ~15u);
     lapic_sync(lapic);
 }
 

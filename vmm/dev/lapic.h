@@ -21,8 +21,10 @@
  *
  * The registers are a page in the architecture's own layout, so that a processor which virtualizes
  * the local APIC can work on it beside this code
- * (docs/adr/0012-the-cpus-help-for-the-local-apic.md). What it may change there by itself: TPR,
- * PPR, ISR, IRR, ICR 31-0, and what it keeps in EOI and SELF IPI.
+ * (docs/adr/0012-the-cpus-help-for-the-local-apic.md). TPR, ISR, IRR and ICR are there alone, for
+ * it changes them by itself; TMR stands among them. All other registers are in regs[], and the page
+ * shows them: what the guest writes there without an exit is unchecked, and the old value is still
+ * needed.
  *
  * A hostile guest can give itself nonsense interrupts and stop its own: vectors index bitmaps of
  * 256 bits, LVTs are found by a switch, and the timer's arithmetic saturates.
@@ -100,8 +102,9 @@ struct lapic {
     bool lint[2];
 
     /* Guest-visible state. */
-    uint64_t base;  /* IA32_APIC_BASE */
-    uint8_t errors; /* since ESR was written */
+    uint32_t regs[64]; /* by offset / 16: see lapic_get() */
+    uint64_t base;     /* IA32_APIC_BASE */
+    uint8_t errors;    /* since ESR was written */
     bool error_signalled;
     bool extint;           /* an I/O APIC or a message asked for an INTA cycle */
     bool end_offered;      /* of the highest vector in ISR */
@@ -176,15 +179,32 @@ void lapic_written(struct lapic *lapic, uint32_t offset);
 
 /* --- between the files of the local APIC ------------------------------------------------------ */
 
-/* The word of a register; `offset` is one of lapic_regs.h. */
+/* The word of TPR, ISR, TMR, IRR or ICR; `offset` is one of lapic_regs.h. */
 static inline uint32_t *lapic_reg(const struct lapic *lapic, uint32_t offset)
 {
     return (uint32_t *)((uint8_t *)lapic->config.page + offset);
 }
 
-static inline uint32_t *lapic_lvt(const struct lapic *lapic, enum lapic_lvt entry)
+/* Of all other registers. */
+static inline uint32_t lapic_get(const struct lapic *lapic, uint32_t offset)
 {
-    return lapic_reg(lapic, LAPIC_LVT_TIMER + 16u * entry);
+    return lapic->regs[offset / 16];
+}
+
+static inline void lapic_put(struct lapic *lapic, uint32_t offset, uint32_t value)
+{
+    lapic->regs[offset / 16] = value;
+    *lapic_reg(lapic, offset) = value;
+}
+
+static inline const uint32_t *lapic_lvt(const struct lapic *lapic, enum lapic_lvt entry)
+{
+    return &lapic->regs[LAPIC_LVT_TIMER / 16 + entry];
+}
+
+static inline void lapic_put_lvt(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
+{
+    lapic_put(lapic, LAPIC_LVT_TIMER + 16u * entry, value);
 }
 
 static inline void lapic_settle(struct lapic *lapic)

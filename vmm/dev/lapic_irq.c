@@ -76,7 +76,7 @@ static inline uint8_t highest(const struct lapic *lapic, uint32_t map)
 
 bool lapic_software_enabled(const struct lapic *lapic)
 {
-    return lapic_mode(lapic) != LAPIC_DISABLED && *lapic_reg(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE;
+    return lapic_mode(lapic) != LAPIC_DISABLED && lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE;
 }
 
 bool lapic_delivers(const struct lapic *lapic)
@@ -252,13 +252,12 @@ void lapic_local(struct lapic *lapic, enum lapic_lvt entry)
  * register to 0". One request is under way at a time, which remote IRR tells. */
 static __attribute__((noinline)) void sync_level_input(struct lapic *lapic)
 {
-    uint32_t *lvt = lapic_lvt(lapic, LAPIC_LINT0);
-    bool level = LAPIC_LVT_DELIVERY(*lvt) == APIC_FIXED && *lvt & LAPIC_LVT_LEVEL;
-    if (!level)
-        *lvt &= ~LAPIC_LVT_REMOTE_IRR;
-    else if (!(*lvt & LAPIC_LVT_REMOTE_IRR) && input_asserted(lapic, 0) &&
-             accept(lapic, (uint8_t)*lvt, true))
-        *lvt |= LAPIC_LVT_REMOTE_IRR;
+    uint32_t lvt = *lapic_lvt(lapic, LAPIC_LINT0), pending = lvt & LAPIC_LVT_REMOTE_IRR;
+    bool level = LAPIC_LVT_DELIVERY(lvt) == APIC_FIXED && lvt & LAPIC_LVT_LEVEL;
+    if (!level && pending)
+        lapic_put_lvt(lapic, LAPIC_LINT0, lvt & ~LAPIC_LVT_REMOTE_IRR);
+    else if (level && !pending && input_asserted(lapic, 0) && accept(lapic, (uint8_t)lvt, true))
+        lapic_put_lvt(lapic, LAPIC_LINT0, lvt | LAPIC_LVT_REMOTE_IRR);
 }
 
 static void input_rose(struct lapic *lapic, unsigned pin)
@@ -369,10 +368,10 @@ int lapic_ack(struct lapic *lapic)
 /* A level-triggered interrupt's source may ask again. */
 static void tell_source(struct lapic *lapic, uint8_t vector)
 {
-    uint32_t *lint0 = lapic_lvt(lapic, LAPIC_LINT0);
-    if ((*lint0 & LAPIC_LVT_VECTOR) == vector)
-        *lint0 &= ~LAPIC_LVT_REMOTE_IRR;
-    if (!(*lapic_reg(lapic, LAPIC_SVR) & LAPIC_SVR_NO_EOI) && lapic->wiring.eoi)
+    uint32_t lint0 = *lapic_lvt(lapic, LAPIC_LINT0);
+    if ((lint0 & LAPIC_LVT_VECTOR) == vector)
+        lapic_put_lvt(lapic, LAPIC_LINT0, lint0 & ~LAPIC_LVT_REMOTE_IRR);
+    if (!(lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_NO_EOI) && lapic->wiring.eoi)
         lapic->wiring.eoi(lapic->wiring.ctx, vector);
 }
 
@@ -400,11 +399,11 @@ void lapic_ended(struct lapic *lapic, uint8_t vector)
 /* SDM "Logical Destination Mode", "Logical Destination Mode in x2APIC Mode". */
 static bool in_logical_set(const struct lapic *lapic, uint32_t destination)
 {
-    uint32_t ldr = *lapic_reg(lapic, LAPIC_LDR);
+    uint32_t ldr = lapic_get(lapic, LAPIC_LDR);
     if (lapic_mode(lapic) == LAPIC_X2APIC)
         return destination >> 16 == ldr >> 16 && (destination & ldr & 0xFFFF);
     ldr >>= 24;
-    if ((*lapic_reg(lapic, LAPIC_DFR) & LAPIC_DFR_MODEL) == LAPIC_DFR_MODEL)
+    if ((lapic_get(lapic, LAPIC_DFR) & LAPIC_DFR_MODEL) == LAPIC_DFR_MODEL)
         return destination & ldr;
     return (destination >> 4 & 0xF) == ldr >> 4 && (destination & ldr & 0xF);
 }

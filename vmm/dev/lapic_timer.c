@@ -29,14 +29,14 @@ static bool timer_counts(enum timer_mode mode)
 /* SDM "Divide Configuration Register": 000b is 2, 110b is 128, 111b is 1. */
 static unsigned divide_shift(const struct lapic *lapic)
 {
-    uint32_t divide = *lapic_reg(lapic, LAPIC_DIVIDE);
+    uint32_t divide = lapic_get(lapic, LAPIC_DIVIDE);
     return ((divide & 3u) + (divide >> 1 & 4u) + 1) & 7;
 }
 
 void lapic_timer_reset(struct lapic *lapic)
 {
-    *lapic_reg(lapic, LAPIC_INITIAL_COUNT) = 0;
-    *lapic_reg(lapic, LAPIC_DIVIDE) = 0;
+    lapic_put(lapic, LAPIC_INITIAL_COUNT, 0);
+    lapic_put(lapic, LAPIC_DIVIDE, 0);
     lapic->expiry = TIMER_STOPPED;
     lapic->tsc_deadline = 0;
     lapic->deadline_ns = VTIME_NEVER;
@@ -61,7 +61,7 @@ void lapic_timer_start(struct lapic *lapic, uint32_t initial_count)
 {
     if (!timer_counts(timer_mode(lapic)))
         return;
-    *lapic_reg(lapic, LAPIC_INITIAL_COUNT) = initial_count;
+    lapic_put(lapic, LAPIC_INITIAL_COUNT, initial_count);
     count_from(lapic, initial_count);
 }
 
@@ -69,7 +69,7 @@ void lapic_timer_start(struct lapic *lapic, uint32_t initial_count)
 void lapic_timer_divide(struct lapic *lapic, uint8_t divide)
 {
     uint32_t left = lapic_timer_count(lapic);
-    *lapic_reg(lapic, LAPIC_DIVIDE) = divide & LAPIC_DIVIDE_WRITABLE;
+    lapic_put(lapic, LAPIC_DIVIDE, divide & LAPIC_DIVIDE_WRITABLE);
     count_from(lapic, left);
 }
 
@@ -87,9 +87,9 @@ void lapic_timer_mode_changed(struct lapic *lapic, uint32_t old_lvt)
     enum timer_mode old = mode_of(old_lvt), new = timer_mode(lapic);
     note_tick(lapic); /* a mode that doesn't count leaves it behind */
     if (old != new && !(timer_counts(old) && timer_counts(new))) {
-        uint32_t divide = *lapic_reg(lapic, LAPIC_DIVIDE);
+        uint32_t divide = lapic_get(lapic, LAPIC_DIVIDE);
         lapic_timer_reset(lapic);
-        *lapic_reg(lapic, LAPIC_DIVIDE) = divide;
+        lapic_put(lapic, LAPIC_DIVIDE, divide);
     }
 }
 
@@ -119,7 +119,7 @@ static void expire(struct lapic *lapic)
 /* Several periods may have passed: they are one request, as in the IRR. */
 static void count_expired(struct lapic *lapic)
 {
-    uint64_t period = (uint64_t)*lapic_reg(lapic, LAPIC_INITIAL_COUNT) << divide_shift(lapic);
+    uint64_t period = (uint64_t)lapic_get(lapic, LAPIC_INITIAL_COUNT) << divide_shift(lapic);
     uint64_t late = lapic->tick - lapic->expiry;
     if (timer_mode(lapic) == TIMER_PERIODIC && period)
         lapic->expiry = lapic->tick + period - late % period;

@@ -197,6 +197,16 @@ static enum io_result page_write(void *dev, uint32_t offset, unsigned size, uint
     return result;
 }
 
+/* The CPU has put the guest's value into the page already. */
+static void page_written(struct pc *pc, uint32_t offset)
+{
+    vtime_t before = lapic_ops.next_deadline(&pc->lapic);
+
+    catch_up(pc, offset);
+    lapic_written(&pc->lapic, offset);
+    note_deadline(pc, before);
+}
+
 static const struct dev_ops page_ops = {.name = "lapic", .read = page_read, .write = page_write};
 
 /* A page that the guest moves over another device answers nowhere; over RAM, RAM answers. */
@@ -305,7 +315,7 @@ void pc_apic_event(void *ctx, enum vexit_kind kind, uint32_t detail)
         lapic_ended(&pc->lapic, (uint8_t)detail);
         break;
     case VEXIT_APIC_WRITE:
-        lapic_written(&pc->lapic, detail);
+        page_written(pc, detail);
         break;
     default:
         lapic_evaluate(&pc->lapic);

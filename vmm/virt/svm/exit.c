@@ -92,6 +92,7 @@ static void step_over_trap(struct vcpu *vcpu, struct svm_vcpu *state)
         return;
     state->injected_len = vcpu->inject.insn_len;
     vcpu->rip += vcpu->inject.insn_len;
+    state->injected_rip = vcpu->rip;
     state->vmcb->control.next_rip = vcpu->rip;
 }
 
@@ -184,7 +185,8 @@ static __attribute__((noinline)) void decode_interrupted(struct vcpu *vcpu, stru
     bool software = exit->interrupted.vector == VECTOR_BP || exit->interrupted.vector == VECTOR_OF;
     if (exit->interrupted.type == VEVENT_EXCEPTION && software)
         exit->interrupted.type = VEVENT_SW_EXCEPTION;
-    if (is_software(&exit->interrupted)) {
+    /* Unless that one has come, and this one is the guest's own: its RIP is right. */
+    if (is_software(&exit->interrupted) && vcpu->rip == state->injected_rip) {
         exit->interrupted.insn_len = state->injected_len;
         vcpu->rip -= state->injected_len;
     }

@@ -40,11 +40,12 @@ struct svm_vcpu {
     bool nmi_wanted, nmi_blocked;
     bool iret_seen; /* the IRET at iret_rip is about to end the blocking */
     uint64_t iret_rip;
-    bool irq_wanted;      /* the interrupt window is to be told of */
-    bool cr8_exits;       /* writes, by the local APIC's state or for want of its help */
-    bool forgets_shadow;  /* seen of this CPU: VMRUN doesn't load the interrupt shadow */
-    uint8_t injected_len; /* of the INT n, INT3 or INTO that the last entry injected */
-    bool stepping;        /* RFLAGS.TF is ours; the guest's own and its DR6: */
+    bool irq_wanted;       /* the interrupt window is to be told of */
+    bool cr8_exits;        /* writes, by the local APIC's state or for want of its help */
+    bool forgets_shadow;   /* seen of this CPU: VMRUN doesn't load the interrupt shadow */
+    uint8_t injected_len;  /* of the INT n, INT3 or INTO that the last entry injected */
+    uint64_t injected_rip; /* behind it */
+    bool stepping;         /* RFLAGS.TF is ours; the guest's own and its DR6: */
     uint64_t step_tf, step_dr6;
     bool entered_in_shadow; /* by the newest entry, and where: */
     uint64_t shadow_rip;

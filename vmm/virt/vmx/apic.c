@@ -6,8 +6,9 @@
  * delivery the CPU also takes what IRR requests and ends what ISR holds; RVI and SVI are then the
  * only state beside the page, and both can be had from it, so that an exit has nothing to save.
  *
- * APIC-register virtualization is used in x2APIC mode only, for reads. In xAPIC mode it would put
- * raw values into the page before the device could check them.
+ * APIC-register virtualization serves reads in both modes. In xAPIC mode it also puts what the
+ * guest writes into the page, raw, and exits behind the instruction: nothing has to be fetched and
+ * decoded then. The device trusts nothing there that the guest can write so.
  */
 #include "virt/vmx/vmx.h"
 
@@ -100,7 +101,9 @@ static void switch_delivery(struct vcpu *vcpu, bool delivery, enum vapic_access 
     if (page)
         cpu2 |= CPU2_APIC_ACCESSES;
     if (msrs)
-        cpu2 |= CPU2_X2APIC | CPU2_APIC_REGISTERS;
+        cpu2 |= CPU2_X2APIC;
+    if (page || msrs)
+        cpu2 |= CPU2_APIC_REGISTERS;
     vmwrite(VMCS_CPU2_CONTROLS, cpu2);
     vmwrite(VMCS_TPR_THRESHOLD, 0);
     state->apic_delivery = delivery;

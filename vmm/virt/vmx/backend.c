@@ -147,8 +147,8 @@ const struct backend vmx_backend = {
     .apic_help = vmx_apic_help,
     .apic_help_name = {[VAPIC_TPR] = "TPR shadow",
                        [VAPIC_DELIVERY] =
-                           "TPR shadow, virtual-interrupt delivery, APIC-access page, "
-                           "x2APIC mode with APIC-register virtualization"},
+                           "TPR shadow, APIC-register virtualization, virtual-interrupt delivery, "
+                           "APIC-access page, x2APIC mode"},
     .apic = vmx_apic,
     .msr_open = vmx_msr_open,
     .debug = vmx_debug,
