@@ -57,7 +57,9 @@ map_alias:
 %%after:
         cli
         mov     qword [resume], 0
+        RD      r12d, APIC_ISR + (%1) / 32 * 10h
         WR      APIC_EOI, 0             ; it was acknowledged all the same
+        CHECK   r12, 1 << (%1) % 32, "in service behind a fault in the delivery"
 %endmacro
 
 ; NO_GATE vector, EXT, "what": the error code tells vector, IDT, and whether the event came from
