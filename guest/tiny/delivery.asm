@@ -66,8 +66,7 @@ map_alias:
 ; outside. TCG, which delivers by itself, doubles the vector and leaves EXT out.
 %macro NO_GATE 3+
         mov     rax, [fault_error]
-        or      eax, %2
-        cmp     eax, %1 * 16 + 2 + %2
+        cmp     eax, %1 * 16 + 2
         jne     %%known
         mov     eax, %1 * 8 + 2 + %2
 %%known: mov    [fault_error], rax
