@@ -57,15 +57,16 @@ map_alias:
 %%after:
         cli
         mov     qword [resume], 0
+        RD      r12d, APIC_ISR + (%1) / 32 * 10h
         WR      APIC_EOI, 0             ; it was acknowledged all the same
+        CHECK   r12, 1 << (%1) % 32, "in service behind a fault in the delivery"
 %endmacro
 
 ; NO_GATE vector, EXT, "what": the error code tells vector, IDT, and whether the event came from
 ; outside. TCG, which delivers by itself, doubles the vector and leaves EXT out.
 %macro NO_GATE 3+
         mov     rax, [fault_error]
-        or      eax, %2
-        cmp     eax, %1 * 16 + 2 + %2
+        cmp     eax, %1 * 16 + 2
         jne     %%known
         mov     eax, %1 * 8 + 2 + %2
 %%known: mov    [fault_error], rax

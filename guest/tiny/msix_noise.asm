@@ -171,6 +171,16 @@ main:
         setae   al
         CHECK   rax, 1, "NMIs by noise"
 
+        ; The table has ended where its size says.
+        mov     ecx, r14d
+        call    pci_read
+        shr     eax, 16
+        and     eax, 7FFh
+        inc     eax
+        shl     eax, 4
+        mov     eax, [r13 + rax]
+        CHECK   rax, 0FFFFFFFFh, "a word behind the table"
+
         ; Programmed right, one message comes.
         WR      APIC_TPR, 0
         mov     dword [r13], APIC
@@ -186,8 +196,12 @@ main:
         mov     qword [count], 0
         call    break_queue
         nop
-        cli
         CHECK   [count], 1, "a message behind the noise"
+        mov     dword [r13 + 8], 77h    ; both entries written again: none is pending any more
+        mov     dword [r13 + 18h], 77h
+        nop
+        cli
+        CHECK   [count], 1, "messages behind it"
         mov     byte [r15 + DEVICE_STATUS], 0
         ret
 

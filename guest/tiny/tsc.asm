@@ -278,6 +278,7 @@ main:
         TRY     rdmsr
         FAULTS  VECTOR_GP, 0, "no IA32_TSC_ADJUST"
 .write: call    written
+        call    readers                 ; apart from the host's by now
         cmp     byte [has_adjust], 0
         je      .dates
         call    adjusted

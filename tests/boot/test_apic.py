@@ -88,8 +88,9 @@ LESS = [pytest.param(platform, apicv, id=f"{platform.ident}-{apicv}")
         for platform, apicv in ((VTX, "tpr"), (VTX, "off"), (AMDV_TICKS, "off"))]
 
 
-@pytest.mark.parametrize("name", ("apic", "apic_modes", "apic_timer", "apic_masked",
-                                  "apic_registers", "sti_hlt"))
+@pytest.mark.parametrize("name", ("apic", "apic_modes", "apic_timer", "apic_masked", "apic_changed",
+                                  "apic_registers", "sti_hlt", "hlt_race", "shadows", "delivery",
+                                  "priorities"))
 @pytest.mark.parametrize("platform, apicv", LESS)
 def test_guests_find_the_same_with_less_help(platform, apicv, name, image, tiny):
     run(image, tiny, platform, name, apicv)

@@ -186,22 +186,23 @@ static void an_nmi_that_enters_again_finds_nmis_unblocked(void **state)
     assert_int_equal(fake.reg[VREG_NMI_BLOCKED], 0);
 }
 
-static void an_nmi_that_met_a_fault_is_pending_again(void **state)
+static void an_nmi_that_met_a_fault_is_over_and_blocks_the_next(void **state)
 {
     (void)state;
     raise_during((struct vevent){.type = VEVENT_NMI, .vector = 2}, 14, true, 0);
     assert_int_equal(fake.vcpu.inject.vector, 14);
-    assert_true(fake.vcpu.nmi_pending);
+    assert_false(fake.vcpu.nmi_pending);
+    assert_int_equal(fake.reg[VREG_NMI_BLOCKED], 1);
 }
 
-static void an_irq_that_met_a_fault_is_held(void **state)
+static void an_irq_that_met_a_fault_is_over(void **state)
 {
     (void)state;
     raise_during((struct vevent){.type = VEVENT_IRQ, .vector = 0x33}, 13, true, 0x33 << 3 | 3);
     assert_int_equal(fake.vcpu.inject.vector, 13);
     assert_int_equal(fake.vcpu.inject.error, 0x19b);
-    assert_true(fake.vcpu.irq_held);
-    assert_int_equal(fake.vcpu.held_vector, 0x33);
+    assert_false(fake.vcpu.irq_held);
+    assert_int_equal(fake.reg[VREG_NMI_BLOCKED], 0);
 }
 
 static void a_software_interrupt_that_met_a_fault_runs_again_from_rip(void **state)
@@ -294,8 +295,8 @@ int main(void)
         TEST(a_software_event_keeps_its_length),
         TEST(every_interrupted_event_enters_again_as_it_was),
         TEST(an_nmi_that_enters_again_finds_nmis_unblocked),
-        TEST(an_nmi_that_met_a_fault_is_pending_again),
-        TEST(an_irq_that_met_a_fault_is_held),
+        TEST(an_nmi_that_met_a_fault_is_over_and_blocks_the_next),
+        TEST(an_irq_that_met_a_fault_is_over),
         TEST(a_software_interrupt_that_met_a_fault_runs_again_from_rip),
         TEST(a_software_exception_that_met_a_fault_runs_again_from_rip),
         TEST(an_endless_exception_loop_stops_the_guest),

@@ -293,7 +293,7 @@ static void set_if_at_entry_2(struct fake *machine, unsigned entry)
         machine->vcpu.rflags |= 0x200; /* the IRQ that went in cleared it */
 }
 
-static void an_irq_that_gave_way_to_an_exception_comes_after_it(void **state)
+static void an_irq_that_met_an_exception_in_its_delivery_is_over(void **state)
 {
     (void)state;
     struct vexit *exit = fake_script(&fake, VEXIT_EXCEPTION);
@@ -306,10 +306,29 @@ static void an_irq_that_gave_way_to_an_exception_comes_after_it(void **state)
     vcpu_run(&fake.vcpu);
     assert_int_equal(fake.entry[1].inject.type, VEVENT_EXCEPTION);
     assert_int_equal(fake.entry[1].inject.vector, 14);
-    assert_true(fake.entry[1].window[VWINDOW_IRQ]);
-    assert_int_equal(fake.entry[2].inject.type, VEVENT_IRQ);
-    assert_int_equal(fake.entry[2].inject.vector, 0x31);
+    assert_false(fake.entry[1].window[VWINDOW_IRQ]);
+    assert_int_equal(fake.entry[2].inject.type, VEVENT_NONE);
     assert_int_equal(fake.entry[3].inject.type, VEVENT_NONE);
+    assert_int_equal(fake.acks, 0);
+}
+
+/* A debugger has cleared IF before it went in. */
+static void an_irq_that_is_held_waits_for_its_window(void **state)
+{
+    (void)state;
+    fake.vcpu.rflags &= ~0x200ull;
+    fake.vcpu.irq_held = true;
+    fake.vcpu.held_vector = 0x31;
+    fake_script(&fake, VEXIT_CPUID);
+    fake_script(&fake, VEXIT_CPUID);
+    fake_script(&fake, VEXIT_CPUID);
+    fake.on_entry = set_if_at_entry_2;
+    vcpu_run(&fake.vcpu);
+    assert_true(fake.entry[0].window[VWINDOW_IRQ]);
+    assert_int_equal(fake.entry[1].inject.type, VEVENT_NONE);
+    assert_int_equal(fake.entry[2].inject.type, VEVENT_NONE);
+    assert_int_equal(fake.entry[3].inject.type, VEVENT_IRQ);
+    assert_int_equal(fake.entry[3].inject.vector, 0x31);
     assert_false(fake.entry[3].window[VWINDOW_IRQ]);
     assert_false(fake.vcpu.irq_held);
     assert_int_equal(fake.acks, 0);
@@ -339,7 +358,8 @@ int main(void)
         TEST(an_nmi_while_nmis_are_blocked_waits_for_its_window),
         TEST(an_exception_goes_before_an_nmi_and_an_irq),
         TEST(an_interrupted_irq_enters_again_without_a_second_ack),
-        TEST(an_irq_that_gave_way_to_an_exception_comes_after_it),
+        TEST(an_irq_that_met_an_exception_in_its_delivery_is_over),
+        TEST(an_irq_that_is_held_waits_for_its_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

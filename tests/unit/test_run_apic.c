@@ -120,7 +120,9 @@ static void what_the_cpu_leaves_to_do_is_handed_on(void **state)
     static const enum vexit_kind kinds[] = {VEXIT_APIC_TPR, VEXIT_APIC_EOI, VEXIT_APIC_WRITE};
     for (unsigned i = 0; i < 3; i++) {
         struct vexit exit = {.kind = kinds[i], .insn_len = 2, .apic = 0x61};
+        fake.vcpu.int_shadow = 2;
         exit_handle(&fake.vcpu, &exit);
+        assert_int_equal(fake.vcpu.int_shadow, 0);
         assert_int_equal(fake.apic_event, kinds[i]);
         assert_int_equal(fake.apic_event_detail, 0x61);
         assert_int_equal(fake.vcpu.rip, 0x1000);

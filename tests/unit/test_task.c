@@ -281,6 +281,8 @@ static void faults_of_external_events_say_so_in_bit_0(void **state)
         do_gate((struct vevent){table[i].type, 0x30, false, 2, 0});
         assert_fault(11, 0x30 | table[i].ext);
         assert_int_equal(fake.vcpu.rip, 0x7000);
+        assert_false(fake.vcpu.irq_held || fake.vcpu.nmi_pending); /* the event is over */
+        assert_int_equal(fake.reg[VREG_NMI_BLOCKED], table[i].type == VEVENT_NMI);
     }
 }
 

@@ -27,10 +27,12 @@ bool apic_wakes(struct vcpu *vcpu)
            vcpu->hooks.apic_due(vcpu->hooks.ctx);
 }
 
-/* The instruction is over: nothing is to be done again, nor moved. */
+/* The instruction is over: nothing is to be done again, nor moved, and a shadow has ended with it.
+ * Bochs reports MOV SS's behind a MOV to CR8. */
 enum exit_action apic_event_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     exit_detail(exit, exit->apic);
+    vcpu->int_shadow = 0;
     vcpu->hooks.apic_event(vcpu->hooks.ctx, exit->kind, exit->apic);
     return EXIT_RETRY;
 }

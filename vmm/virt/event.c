@@ -54,16 +54,13 @@ static enum event_join event_join(uint8_t first, uint8_t second)
     return JOIN_SERIAL;
 }
 
-/* The queued event gives way to an exception. What came from outside must not be lost; a software
- * event runs again, since RIP still points at its instruction. */
-static void event_set_aside(struct vcpu *vcpu)
+/* The queued event gives way to an exception that its delivery met. It is over then, as on a CPU:
+ * an interrupt was acknowledged and isn't asked for again, and NMIs are blocked until an IRET. A
+ * software event runs again, since RIP still points at its instruction. */
+static void event_give_way(struct vcpu *vcpu)
 {
-    if (vcpu->inject.type == VEVENT_NMI) {
-        vcpu->nmi_pending = true;
-    } else if (vcpu->inject.type == VEVENT_IRQ) {
-        vcpu->irq_held = true;
-        vcpu->held_vector = vcpu->inject.vector;
-    }
+    if (vcpu->inject.type == VEVENT_NMI)
+        vcpu->backend->reg_set(vcpu, VREG_NMI_BLOCKED, 1);
 }
 
 static enum exit_action event_queue(struct vcpu *vcpu, uint8_t vector, bool has_error,
@@ -85,7 +82,7 @@ static enum exit_action event_queue(struct vcpu *vcpu, uint8_t vector, bool has_
             break;
         }
     } else {
-        event_set_aside(vcpu);
+        event_give_way(vcpu);
     }
     /* Real mode has no error codes, and VM entry refuses one there. */
     has_error = has_error && (vcpu->backend->reg_get(vcpu, VREG_CR0) & X86_CR0_PE);
