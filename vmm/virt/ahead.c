@@ -8,6 +8,8 @@
  * waiting. It ends before whatever it doesn't know, and before memory that is neither RAM to be
  * read nor the device's page.
  *
+ * What it costs beyond an exit is lost where no access follows: such places are remembered.
+ *
  * Such accesses are no exits: the accounts and the trace don't show them, the bus counts them.
  */
 #include "emu/plain.h"
@@ -20,6 +22,15 @@
 #define AHEAD_INSNS    10
 #define AHEAD_ACCESSES 32
 
+/* So many times no look is taken where the last one was in vain. */
+#define VAIN_VISITS 15
+
+/* 2^64 by the golden ratio: neighbours get places far apart. */
+#define SCATTER 0x9e3779b97f4a7c15ull
+
+/* What is looked at for an instruction, in one go. */
+#define CODE_BYTES 16
+
 #define DR7_ENABLES 0xffu
 
 struct ahead {
@@ -27,6 +38,7 @@ struct ahead {
     const struct vexit_npf *npf; /* the device's page; NULL behind a port */
     const uint8_t *code;         /* RIP's page */
     bool accessed;               /* a device, by the newest instruction */
+    bool writable;               /* the device's page is known to be */
 };
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -75,10 +87,20 @@ static bool memory_read(void *ctx, struct exec_address at, unsigned size, uint64
 }
 
 /* Where the exit was by a read, the page may not be writable. */
+static bool is_writable(struct ahead *ahead, gva_t linear)
+{
+    if (!ahead->writable) {
+        struct gwalk_result walk = gwalk(ahead->vcpu, linear, GWALK_WRITE);
+        ahead->writable = walk.status == GVA_OK && walk.gpa == device_gpa(ahead, linear);
+    }
+    return ahead->writable;
+}
+
 static bool memory_check_write(void *ctx, struct exec_address at, unsigned size)
 {
-    const struct ahead *ahead = ctx;
-    return is_within_page(ahead, at, size) && is_device(ahead, at.offset) && ahead->npf->write;
+    struct ahead *ahead = ctx;
+    return is_within_page(ahead, at, size) && is_device(ahead, at.offset) &&
+           is_writable(ahead, at.offset);
 }
 
 static bool memory_write(void *ctx, struct exec_address at, unsigned size, uint64_t value)
@@ -145,12 +167,12 @@ static bool step(struct ahead *ahead)
     const struct exec_memory memory = {ahead, memory_read, memory_write, memory_check_write};
     const struct exec_cpu cpu = {vcpu->gpr, &vcpu->rflags, vcpu->rip, &memory};
     unsigned offset = vcpu->rip & (PAGE_SIZE - 1);
-    unsigned count = (unsigned)min_u64(INSN_MAX_LENGTH, PAGE_SIZE - offset);
-    uint8_t bytes[INSN_MAX_LENGTH];
+    uint8_t bytes[CODE_BYTES];
     struct insn insn;
-    memcpy(bytes, ahead->code + offset, count); /* once: the guest owns them */
-    if (insn_decode(vcpu, bytes, count, 64, &insn) != DECODE_OK ||
-        offset + insn.length >= PAGE_SIZE)
+    if (offset >= PAGE_SIZE - sizeof(bytes))
+        return false;
+    memcpy(bytes, ahead->code + offset, sizeof(bytes)); /* once: the guest owns them */
+    if (insn_decode(vcpu, bytes, sizeof(bytes), 64, &insn) != DECODE_OK)
         return false;
     uint64_t next = vcpu->rip + insn.length;
     bool done;
@@ -181,6 +203,22 @@ static bool is_wanted(const struct ahead *ahead)
            (vcpu->devices_touched && !ahead->npf);
 }
 
+/* Where no access was found the next looks are left out, but not for good: a loop that polls ends
+ * in vain, and goes round when it comes again. */
+static struct ahead_vain *vain_of(struct vcpu *vcpu, uint64_t rip)
+{
+    return &vcpu->ahead_vain[(rip * SCATTER >> 32) % ARRAY_SIZE(vcpu->ahead_vain)];
+}
+
+static bool is_vain(struct vcpu *vcpu, uint64_t rip)
+{
+    struct ahead_vain *vain = vain_of(vcpu, rip);
+    if (vain->rip != rip || vain->visits == 0)
+        return false;
+    vain->visits--;
+    return true;
+}
+
 /* RIP's page as the VMM sees it; NULL: not RAM. */
 static const uint8_t *code_page(struct vcpu *vcpu, const struct vexit *exit)
 {
@@ -194,12 +232,33 @@ static const uint8_t *code_page(struct vcpu *vcpu, const struct vexit *exit)
     return vcpu->hooks.mem_page(vcpu->hooks.ctx, align_down(gpa, PAGE_SIZE));
 }
 
+/* Goes on up to the next access, which is carried out, too. False: that wasn't to be, or isn't
+ * worth a try. */
+static bool find_access(struct ahead *ahead)
+{
+    struct vcpu *vcpu = ahead->vcpu;
+    uint64_t from = vcpu->rip;
+    ahead->accessed = false;
+    if (is_vain(vcpu, from))
+        return false;
+    for (unsigned insns = 0; insns < AHEAD_INSNS && !ahead->accessed; insns++) {
+        if (is_wanted(ahead))
+            return false;
+        if (!step(ahead))
+            break;
+    }
+    if (!ahead->accessed)
+        *vain_of(vcpu, from) = (struct ahead_vain){from, VAIN_VISITS};
+    return ahead->accessed;
+}
+
 enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit)
 {
     struct ahead ahead = {.vcpu = vcpu, .npf = exit->kind == VEXIT_NPF ? &exit->npf : NULL};
-    if (!may_go_on(vcpu))
+    if (is_vain(vcpu, vcpu->rip + exit->insn_len) || !may_go_on(vcpu))
         return EXIT_ADVANCE;
     exit_finish_insn(vcpu, exit->insn_len);
+    ahead.writable = ahead.npf && ahead.npf->write;
     ahead.code = code_page(vcpu, exit);
     if (!ahead.code)
         return EXIT_RETRY;
@@ -207,16 +266,8 @@ enum exit_action ahead_of(struct vcpu *vcpu, struct vexit *exit)
     uint64_t rsp = vcpu->gpr[VGPR_RSP];
     if (!ahead.npf)
         vcpu->gpr[VGPR_RSP] = vcpu->backend->reg_get(vcpu, VREG_RSP);
-    unsigned accesses = 0;
-    for (unsigned insns = 0; insns < AHEAD_INSNS && accesses < AHEAD_ACCESSES; insns++) {
-        ahead.accessed = false;
-        if (is_wanted(&ahead) || !step(&ahead))
-            break;
-        if (ahead.accessed) {
-            accesses++;
-            insns = 0;
-        }
-    }
+    for (unsigned accesses = 0; accesses < AHEAD_ACCESSES && find_access(&ahead); accesses++)
+        ;
     vcpu->gpr[VGPR_RSP] = rsp; /* no instruction here changes it */
     return EXIT_RETRY;
 }

@@ -140,6 +140,12 @@ struct insn_memo {
     struct insn insn;     /* .code_bits 0: unused */
 };
 
+/* A RIP behind which no access was found to go on to: see ahead.c. */
+struct ahead_vain {
+    uint64_t rip;
+    uint64_t visits; /* still to be passed by; 0: unused */
+};
+
 struct vcpu {
     /* The vendor's entry code addresses these by offset: keep them first, in this order.
      * gpr[VGPR_RSP] is valid, and what is written there reaches the guest, after exits whose
@@ -211,6 +217,7 @@ struct vcpu {
     struct vdebug debug;
     struct insn_hint insn_hint[8];
     struct insn_memo insn_memo[8];
+    struct ahead_vain ahead_vain[32];
     gva_t insn_mismatch; /* insn.c: RIP + 1 where the bytes weren't what the exit said; 0: none */
 
     _Alignas(64) uint8_t backend_state[VCPU_BACKEND_STATE_SIZE];
