@@ -1,5 +1,5 @@
 """Machines of QEMU's two kinds, from 256 MiB to 8 GiB: the guest gets what was asked for, or what
-there is."""
+there is; and what pxHV takes for itself."""
 
 import os
 import re
@@ -37,3 +37,10 @@ def test_memory(platform, megs, memory, least, most, image, console):
     assert "same" in guest.shell("cmp /mnt/a /mnt/b && echo same")
     guest.line.send("poweroff\n")
     assert guest.wait_for_end(), guest.log[-2000:]
+
+
+def test_less_than_a_mib_is_pxhvs_beside_the_guest(platform, image, tiny):
+    result = machine.run(image(KERNEL=tiny("cpuid"), MEMORY="256M"), platform)
+    machine.passes(result)
+    kib = int(re.search(r"256 MiB for the guest, (\d+) KiB resident", result.text).group(1))
+    assert 512 < kib < 1024, result
