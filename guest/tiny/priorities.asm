@@ -6,6 +6,8 @@
 
 %define NMI_TO_ME  4400h
 %define IPI_TO_ME  44041h
+%define PM_TIMER   608h
+%define PM_TIMER_HZ 3579545
 
 ; NOTES handler, vector, frame's offset of RIP: writes down that it came, and where.
 %macro NOTE 2
@@ -74,6 +76,7 @@ main:
         SET_GATE 6, on_ud
         SET_GATE 41h, on_irq
         mov     r11d, APIC
+        call    let_host_finish
 
         ; A fault in STI's shadow goes before the interrupt, behind the shadow it goes after it.
         mov     dword [r11 + APIC_ICR], IPI_TO_ME
@@ -138,6 +141,21 @@ f:      cli
 i:      cli
         CAME    41h, "an interrupt by CR8 in MOV SS's shadow"
         FROM    0, i, "RIP behind MOV to CR8"
+        ret
+
+; Bochs 2.7 takes what a guest with IF at 0 has sent itself while an interrupt of the host's is pending
+; (vmm/virt/vmx/apic.c). Those of the host's serial line end with the log of its boot: 2 KiB take 180 ms.
+let_host_finish:
+        mov     edx, PM_TIMER
+        in      eax, dx
+        mov     ebx, eax
+        sti
+.more:  in      eax, dx
+        sub     eax, ebx
+        and     eax, 0FFFFFFh
+        cmp     eax, PM_TIMER_HZ / 4
+        jb      .more
+        cli
         ret
 
 came:   db      0
