@@ -33,7 +33,7 @@ struct rig {
 
     /* The CPU. CPUID: leaf 80000000h plus index, EAX EBX ECX EDX. */
     uint32_t leaf[0x20][4];
-    bool vm_cr_readable, efer_writable, apic;
+    bool vm_cr_readable, efer_writable, apic, tcg;
     uint64_t vm_cr, efer, hsave, tsc_aux, cr4, dr[4], dr7, deadline;
     bool gif;
     const void *loaded; /* whose FS, GS, TR and system call MSRs the CPU holds */
@@ -56,6 +56,10 @@ static inline void rig_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     (void)subleaf;
     memset(out, 0, 16);
+    if (leaf == 1 && rig.tcg)
+        out[2] = 1u << 31;
+    if (leaf == 0x40000000 && rig.tcg)
+        memcpy(out + 1, "TCGTCGTCGTCG", 12);
     if (leaf - 0x80000000u < ARRAY_SIZE(rig.leaf))
         memcpy(out, rig.leaf[leaf - 0x80000000u], 16);
 }
@@ -202,6 +206,7 @@ bool hw_timer_present(void)
 #include "virt/svm/nmi.c"
 #include "virt/svm/paging.c"
 #include "virt/svm/state.c"
+#include "virt/svm/virq.c"
 
 /* --- the machine ------------------------------------------------------------------------------ */
 

@@ -7,7 +7,21 @@
 #define LEAF_SIZES        0x80000008u
 #define LEAF_SVM          0x8000000Au
 
+#define CPUID_1_ECX_HYPERVISOR BIT(31)
+#define LEAF_HYPERVISOR        0x40000000u
+
 struct svm_caps svm_caps;
+
+/* The hypervisor's name is "TCGTCGTCGTCG". */
+static bool is_tcg(void)
+{
+    uint32_t regs[4];
+    cpuid(1, 0, regs);
+    if (!(regs[2] & CPUID_1_ECX_HYPERVISOR))
+        return false;
+    cpuid(LEAF_HYPERVISOR, 0, regs);
+    return regs[1] == 0x54474354 && regs[2] == 0x43544743 && regs[3] == 0x47435447;
+}
 
 const char *svm_caps_read(struct svm_caps *caps)
 {
@@ -32,5 +46,6 @@ const char *svm_caps_read(struct svm_caps *caps)
     caps->clean = regs[3] & CPUID_SVM_VMCB_CLEAN ? CLEAN_ALL : 0;
     caps->flush_by_asid = regs[3] & CPUID_SVM_FLUSH_BY_ASID;
     caps->decode_assists = regs[3] & CPUID_SVM_DECODE_ASSISTS;
+    caps->injects_twice = is_tcg();
     return NULL;
 }

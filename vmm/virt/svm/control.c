@@ -77,15 +77,15 @@ enum vapic_help svm_apic_help(void)
 
 /* MOV CR8 works on V_TPR, which VMRUN loads and an exit saves. There is no threshold: while a
  * request waits for a lower TPR, writes exit. So do they while TPR has more bits than V_TPR, and
- * during an interrupt window: QEMU's TCG aborts by its own assertion where a guest writes CR8 with
- * a virtual interrupt pending. The window ignores V_TPR (V_IGN_TPR), and interrupts of the host
- * never look at it. */
+ * during an interrupt window, or with an interrupt of virq.c: QEMU's TCG aborts by its own
+ * assertion where a guest writes CR8 with a virtual interrupt pending. The window ignores V_TPR
+ * (V_IGN_TPR), and interrupts of the host never look at it. */
 void svm_set_cr8_exits(struct svm_vcpu *state)
 {
     struct vmcb_control *control = &state->vmcb->control;
     uint32_t intercepts = control->intercept_cr & ~INTERCEPT_CR_WRITE(8);
 
-    if (state->cr8_exits || state->irq_wanted)
+    if (state->cr8_exits || state->irq_wanted || state->virq)
         intercepts |= INTERCEPT_CR_WRITE(8);
     control->intercept_cr = intercepts;
     svm_dirty(state, CLEAN_INTERCEPTS);

@@ -116,6 +116,12 @@ static void take_flush(struct svm_vcpu *state)
     state->dirty |= CLEAN_ASID;
 }
 
+static bool injects_virq(struct vcpu *vcpu, struct svm_vcpu *state)
+{
+    return svm_caps.injects_twice && vcpu->inject.type == VEVENT_IRQ &&
+           svm_virq_inject(vcpu, state);
+}
+
 /* What few entries need. */
 static __attribute__((noinline)) void write_changes(struct vcpu *vcpu, struct svm_vcpu *state)
 {
@@ -126,7 +132,8 @@ static __attribute__((noinline)) void write_changes(struct vcpu *vcpu, struct sv
     control->event_inj = 0;
     state->injected_len = 0;
     if (vcpu->inject.type != VEVENT_NONE) {
-        control->event_inj = event_word(&vcpu->inject);
+        if (!injects_virq(vcpu, state))
+            control->event_inj = event_word(&vcpu->inject);
         step_over_trap(vcpu, state);
         if (vcpu->inject.type == VEVENT_NMI)
             svm_nmi_injected(state);
@@ -368,6 +375,8 @@ EXIT_INLINE struct vcpu *enter_and_decode(struct vcpu *vcpu)
     struct vexit *exit = vcpu->trace.next;
     read_hot_state(vcpu, state->vmcb, exit);
     decode(vcpu, exit, state->vmcb);
+    if (__builtin_expect(state->virq, 0))
+        svm_virq_after_exit(state, exit);
     if (__builtin_expect(state->nmi_blocked || state->stepping, 0))
         svm_nmi_after_exit(vcpu, exit);
     if (__builtin_expect(state->entered_in_shadow, 0))

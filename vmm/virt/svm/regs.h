@@ -75,12 +75,14 @@
 #define TLB_CONTROL_FLUSH_ASID 3u
 
 /* Virtual interrupts: offset 60h */
-#define V_TPR            0xFFull
-#define V_IRQ            BIT64(8)
-#define V_INTR_PRIO(p)   ((uint64_t)(p) << 16)
-#define V_IGN_TPR        BIT64(20)
-#define V_INTR_MASKING   BIT64(24)
-#define INTERRUPT_SHADOW BIT64(0)
+#define V_TPR               0xFFull
+#define V_IRQ               BIT64(8)
+#define V_INTR_PRIO(p)      ((uint64_t)(p) << 16)
+#define V_IGN_TPR           BIT64(20)
+#define V_INTR_MASKING      BIT64(24)
+#define V_INTR_VECTOR       (0xFFull << V_INTR_VECTOR_SHIFT)
+#define V_INTR_VECTOR_SHIFT 32
+#define INTERRUPT_SHADOW    BIT64(0)
 
 /* EVENTINJ and EXITINTINFO */
 #define EVENT_VECTOR         0xFFull

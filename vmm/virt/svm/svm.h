@@ -10,8 +10,9 @@
 
 struct svm_caps {
     bool nrip_save, decode_assists, flush_by_asid, rdpru, invlpgb;
-    uint32_t clean; /* CLEAN_ALL, or 0 where the CPU has no clean bits */
-    uint32_t asids; /* ASIDs 1 to asids - 1 are for guests */
+    bool injects_twice; /* an interrupt: see virq.c */
+    uint32_t clean;     /* CLEAN_ALL, or 0 where the CPU has no clean bits */
+    uint32_t asids;     /* ASIDs 1 to asids - 1 are for guests */
 };
 
 /* Reads CPUID. NULL, or the sentence that names the missing feature. APM "SVM Revision and Feature
@@ -41,6 +42,7 @@ struct svm_vcpu {
     bool iret_seen; /* the IRET at iret_rip is about to end the blocking */
     uint64_t iret_rip;
     bool irq_wanted;       /* the interrupt window is to be told of */
+    bool virq;             /* the newest entry took an interrupt along: see virq.c */
     bool cr8_exits;        /* writes, by the local APIC's state or for want of its help */
     bool forgets_shadow;   /* seen of this CPU: VMRUN doesn't load the interrupt shadow */
     uint8_t injected_len;  /* of the INT n, INT3 or INTO that the last entry injected */
@@ -49,7 +51,7 @@ struct svm_vcpu {
     uint64_t step_tf, step_dr6;
     bool entered_in_shadow; /* by the newest entry, and where: */
     uint64_t shadow_rip;
-    uint32_t step_exceptions; /* the intercepts that a step replaces */
+    uint32_t step_exceptions; /* the intercepts that a step or virq.c replaces */
 };
 
 _Static_assert(sizeof(struct svm_vcpu) <= VCPU_BACKEND_STATE_SIZE, "enlarge the backend's state");
@@ -138,6 +140,12 @@ static inline bool svm_nmi_idle(const struct vcpu *vcpu, const struct svm_vcpu *
 {
     return !state->nmi_wanted && !state->iret_seen && !vcpu->int_shadow;
 }
+/* Where caps.injects_twice, instead of EVENTINJ for the interrupt in vcpu->inject. False: EVENTINJ
+ * is to be used all the same. */
+bool svm_virq_inject(struct vcpu *vcpu, struct svm_vcpu *state);
+/* After an exit with state->virq: the interrupt may not have come. */
+void svm_virq_after_exit(struct svm_vcpu *state, struct vexit *exit);
+
 /* After each exit while there is something to watch (nmi_blocked or stepping); may turn the exit
  * into VEXIT_NMI_WINDOW. */
 void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit);
