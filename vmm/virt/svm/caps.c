@@ -47,5 +47,7 @@ const char *svm_caps_read(struct svm_caps *caps)
     caps->flush_by_asid = regs[3] & CPUID_SVM_FLUSH_BY_ASID;
     caps->decode_assists = regs[3] & CPUID_SVM_DECODE_ASSISTS;
     caps->injects_twice = is_tcg();
+    if (caps->injects_twice)
+        caps->clean = 0; /* TCG has none; virq.c counts on it */
     return NULL;
 }

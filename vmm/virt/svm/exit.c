@@ -375,9 +375,7 @@ EXIT_INLINE struct vcpu *enter_and_decode(struct vcpu *vcpu)
     struct vexit *exit = vcpu->trace.next;
     read_hot_state(vcpu, state->vmcb, exit);
     decode(vcpu, exit, state->vmcb);
-    if (__builtin_expect(state->virq, 0))
-        svm_virq_after_exit(state, exit);
-    if (__builtin_expect(state->nmi_blocked || state->stepping, 0))
+    if (__builtin_expect(state->nmi_blocked || state->stepping || state->virq, 0))
         svm_nmi_after_exit(vcpu, exit);
     if (__builtin_expect(state->entered_in_shadow, 0))
         svm_shadow_after_exit(vcpu, exit);

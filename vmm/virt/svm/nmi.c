@@ -147,6 +147,8 @@ static void after_step(struct vcpu *vcpu, struct svm_vcpu *state, struct vexit *
 void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     struct svm_vcpu *state = svm_state(vcpu);
+    if (state->virq)
+        svm_virq_after_exit(state, exit);
     if (state->stepping)
         after_step(vcpu, state, exit);
     if (exit->raw_reason == EXIT_IRET) {

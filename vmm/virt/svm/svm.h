@@ -146,8 +146,8 @@ bool svm_virq_inject(struct vcpu *vcpu, struct svm_vcpu *state);
 /* After an exit with state->virq: the interrupt may not have come. */
 void svm_virq_after_exit(struct svm_vcpu *state, struct vexit *exit);
 
-/* After each exit while there is something to watch (nmi_blocked or stepping); may turn the exit
- * into VEXIT_NMI_WINDOW. */
+/* After each exit while there is something to watch (nmi_blocked, stepping or virq); may turn the
+ * exit into VEXIT_NMI_WINDOW. */
 void svm_nmi_after_exit(struct vcpu *vcpu, struct vexit *exit);
 
 /* After the exit of an entry with state->entered_in_shadow. */

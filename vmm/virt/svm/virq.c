@@ -16,6 +16,15 @@
 
 #define PRIORITY_MOST 15
 
+/* In short: there are no clean bits here, so that the next entry need not be told. */
+static inline void set_cr8_exits(const struct svm_vcpu *state, struct vmcb_control *control)
+{
+    if (state->virq || state->cr8_exits || state->irq_wanted)
+        control->intercept_cr |= INTERCEPT_CR_WRITE(8);
+    else
+        control->intercept_cr &= ~INTERCEPT_CR_WRITE(8);
+}
+
 bool svm_virq_inject(struct vcpu *vcpu, struct svm_vcpu *state)
 {
     struct vmcb_control *control = &state->vmcb->control;
@@ -28,8 +37,7 @@ bool svm_virq_inject(struct vcpu *vcpu, struct svm_vcpu *state)
     state->virq = true;
     state->step_exceptions = control->intercept_exceptions;
     control->intercept_exceptions = SVM_EXCEPTIONS_ALL;
-    svm_set_cr8_exits(state);
-    svm_dirty(state, CLEAN_VINTR);
+    set_cr8_exits(state, control);
     return true;
 }
 
@@ -44,6 +52,5 @@ void svm_virq_after_exit(struct svm_vcpu *state, struct vexit *exit)
     control->v_intr &= ~(V_IRQ | V_INTR_PRIO(PRIORITY_MOST) | V_IGN_TPR | V_INTR_VECTOR);
     control->intercept_exceptions = state->step_exceptions;
     state->virq = false;
-    svm_set_cr8_exits(state);
-    svm_dirty(state, CLEAN_VINTR);
+    set_cr8_exits(state, control);
 }
