@@ -101,12 +101,15 @@ class Screen:
         self.emulator.screendump(path)
         return self.reader.rows(path)
 
-    def wait_for(self, *patterns, timeout=120):
-        """The screen's lines as soon as each pattern is in one: a picture may be half drawn."""
+    def wait_for(self, *patterns, within=None, timeout=120):
+        """The screen's lines as soon as each pattern is in one and, where a text is given, all but the
+        last are in that: a picture may be half drawn."""
         end = time.monotonic() + timeout
         while True:
             rows = self.rows()
             missing = [one for one in patterns if not any(re.search(one, row) for row in rows)]
+            if within is not None:
+                missing += [row for row in rows[:-1] if row[:78] not in within]
             if not missing:
                 return rows
             assert time.monotonic() < end, f"no {missing} on the screen:\n" + "\n".join(rows)

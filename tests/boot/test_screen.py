@@ -45,11 +45,8 @@ def shell():
 
 
 def test_the_screen_shows_what_the_serial_line_shows(shell):
-    rows = shell.screen.wait_for(r"^/ #$")
+    rows = shell.screen.wait_for(r"^/ #$", within=shell.log.replace("\r", ""))
     assert any(row.startswith("pxHV demo guest: Debian kernel") for row in rows), rows
-    said = shell.log.replace("\r", "")
-    for row in rows[:-1]:
-        assert row[:78] in said, row
 
 
 def test_what_is_typed_reaches_the_shell(shell):
