@@ -295,8 +295,9 @@ has_pv_eoi:
         ret
 
 not_offered:
-        SAY     "not offered", 13, 10
-        ret
+        mov     esi, .text
+        jmp     text_add
+.text:  db      "not offered", 13, 10, 0
 
 ; --- the rows -----------------------------------------------------------------------------------
 
@@ -392,10 +393,10 @@ main:
         or      eax, 0C00h
         wrmsr
         INTERRUPT_ROWS x2apic
-        ret
+        jmp     rows_send
 .xapic:
         INTERRUPT_ROWS xapic
-        ret
+        jmp     rows_send
 
         align   8, db 0
 taken_tsc:      dq 0

@@ -253,6 +253,21 @@ static void a_mask_holds_back_and_lets_go(void **state)
     }
 }
 
+/* An input that was taken as an edge asks again once it counts as a level. */
+static void a_mask_lets_go_what_the_elcr_has_made_a_request(void **state)
+{
+    (void)state;
+    irq(5, true);
+    assert_int_equal(pic8259_ack(&pic), 0x35);
+    out(0, 0x20); /* EOI */
+    out(1, 0xff);
+    out(4, 0x20); /* ELCR: 5 is a level */
+    assert_false(intr.high);
+    out(1, 0xdf);
+    assert_true(intr.high);
+    assert_int_equal(pic8259_ack(&pic), 0x35);
+}
+
 static void a_masked_cascade_holds_back_the_slave(void **state)
 {
     (void)state;
@@ -299,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup(all_pins_come_by_priority, setup),
         cmocka_unit_test_setup(only_a_higher_priority_breaks_in, setup),
         cmocka_unit_test_setup(a_mask_holds_back_and_lets_go, setup),
+        cmocka_unit_test_setup(a_mask_lets_go_what_the_elcr_has_made_a_request, setup),
         cmocka_unit_test_setup(a_masked_cascade_holds_back_the_slave, setup),
         cmocka_unit_test_setup(rotation_moves_the_lowest_priority, setup),
     };

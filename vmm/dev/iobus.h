@@ -53,9 +53,9 @@ static inline bool iobus_holds(const struct iobus_range *range, uint64_t address
 /* The offset for the device of an access, which is counted. */
 static inline uint32_t iobus_count(struct iobus_range *range, uint64_t address)
 {
-    uint32_t offset = (uint32_t)(address - range->base);
+    uint64_t offset = address - range->base;
     range->count[offset >> range->counter_shift]++;
-    return offset + range->dev_offset;
+    return (uint32_t)offset + range->dev_offset;
 }
 
 /* What isn't the short way below: another range than the last, none, or a device with a clock. */

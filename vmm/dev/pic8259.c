@@ -72,13 +72,20 @@ static __attribute__((noinline)) enum io_result pic_set_intr(struct pic8259 *pic
     return IO_OK;
 }
 
-/* Where nothing is wanted INT is low, whatever priorities and modes say. IO_OK, for who has to give
- * that. */
-static inline enum io_result pic_sync_irq(struct pic8259 *pic)
+/* Behind a change of a mask alone. Where nothing is wanted INT is low, whatever priorities and
+ * modes say. IO_OK, for who has to give that. */
+static inline enum io_result pic_sync_mask(struct pic8259 *pic)
 {
-    const struct pic_chip *master = &pic->master, *slave = &pic->slave;
-    uint8_t wanted = (chip_irr(master) & ~master->imr) | (chip_irr(slave) & ~slave->imr);
+    uint8_t wanted =
+        (pic->master_requests & ~pic->master.imr) | (pic->slave_requests & ~pic->slave.imr);
     return wanted || pic->intr_high ? pic_set_intr(pic) : IO_OK;
+}
+
+static enum io_result pic_sync_irq(struct pic8259 *pic)
+{
+    pic->master_requests = chip_irr(&pic->master);
+    pic->slave_requests = chip_irr(&pic->slave);
+    return pic_sync_mask(pic);
 }
 
 void pic8259_set_irq(void *dev, unsigned pin, bool high)
@@ -327,7 +334,7 @@ static enum io_result pic8259_write(void *dev, uint32_t offset, unsigned size, u
     if (offset != PIC_MASTER_DATA || size != 1 || pic->master.expects != PIC_EXPECTS_OCW)
         return pic_write_other(pic, offset, size, (uint8_t)value);
     pic->master.imr = (uint8_t)value;
-    return pic_sync_irq(pic);
+    return pic_sync_mask(pic);
 }
 
 static void pic8259_reset(void *dev)
