@@ -84,6 +84,16 @@ def test_registers_are_read_without_an_exit_and_written_without_an_instruction(i
     assert exits(result, "nested page fault") > WRITES * WRITE_ROUNDS // 10, result
 
 
+@pytest.mark.parametrize("platform", FOR_TINY_GUESTS, ids=by_ident)
+def test_a_request_waits_for_the_end_of_its_handler(platform, image, tiny, console):
+    guest = console(platform, image(KERNEL=tiny("apic_typed"), MEMORY="32M"), timeout=120)
+    guest.expect("tiny: type")
+    guest.line.send("." * 1000)
+    guest.expect(r"tiny: (PASS|FAIL) apic_typed.*\n")
+    assert "PASS" in guest.line.match[0], guest.log
+    assert guest.wait_for_end(), guest.log
+
+
 LESS = [pytest.param(platform, apicv, id=f"{platform.ident}-{apicv}")
         for platform, apicv in ((VTX, "tpr"), (VTX, "off"), (AMDV_TICKS, "off"))]
 

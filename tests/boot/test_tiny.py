@@ -7,9 +7,9 @@ import pytest
 import machine
 from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX
 
-# Somebody has to press a key, or to restart it; or another file has more to ask: test_storms.py,
-# test_time.py.
-ELSEWHERE = ("keyboard", "idle", "hour", "halt_forever", "wait_forever", "storm_forever",
+# Somebody has to press a key, or to restart it; or another file has more to ask: test_apic.py,
+# test_storms.py, test_time.py.
+ELSEWHERE = ("apic_typed", "keyboard", "idle", "hour", "halt_forever", "wait_forever", "storm_forever",
              "stack_nowhere", "into_nowhere")
 
 NAMES = sorted(name.removesuffix(".asm")

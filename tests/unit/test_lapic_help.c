@@ -107,6 +107,19 @@ static void a_levels_end_is_told_to_its_source(void **state)
     assert_int_equal(eoi_count, 1);
 }
 
+/* Where the processor was asked to tell of an edge's end, too. */
+static void an_edges_end_is_told_to_nobody_but_seen(void **state)
+{
+    (void)state;
+    fixed(0x61, false);
+    deliver(0x61);
+    end(0x61);
+    changes = 0;
+    lapic_ended(&lapic, 0x61);
+    assert_int_equal(eoi_count, 0);
+    assert_int_equal(changes, 1); /* what waited behind it may be shown */
+}
+
 static void what_the_processor_leaves_in_the_page_is_done(void **state)
 {
     (void)state;
@@ -308,6 +321,7 @@ int main(void)
         DELIVERY(a_request_waits_for_tpr),
         DELIVERY(an_external_interrupt_is_on_intr_as_ever),
         DELIVERY(a_levels_end_is_told_to_its_source),
+        DELIVERY(an_edges_end_is_told_to_nobody_but_seen),
         DELIVERY(what_the_processor_leaves_in_the_page_is_done),
         DELIVERY(disabled_by_software_the_device_delivers_alone),
         DELIVERY(disabled_by_its_base_it_begins_anew),

@@ -172,7 +172,7 @@ uint8_t lapic_tpr_threshold(const struct lapic *lapic);
 bool lapic_delivery_due(const struct lapic *lapic);
 /* TPR has fallen: there may be something to deliver. */
 void lapic_evaluate(struct lapic *lapic);
-/* The processor has ended an interrupt, and TMR says that others want to know. */
+/* The processor has ended an interrupt and tells of it: others want to know where TMR says so. */
 void lapic_ended(struct lapic *lapic, uint8_t vector);
 /* The processor has written to this register in the page, and leaves the rest to us. */
 void lapic_written(struct lapic *lapic, uint32_t offset);

@@ -390,7 +390,9 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 void lapic_ended(struct lapic *lapic, uint8_t vector)
 {
     lapic->eois++;
-    tell_source(lapic, vector);
+    lapic->vectors_changed = true;
+    if (is_level(lapic, vector))
+        tell_source(lapic, vector);
     lapic_sync(lapic);
 }
 

@@ -45,7 +45,7 @@ enum vexit_kind {
     VEXIT_STEP, /* vdebug_controls.trap */
     /* Where the CPU virtualizes the local APIC; RIP is behind the instruction already: */
     VEXIT_APIC_TPR,     /* TPR fell below vapic.tpr_threshold */
-    VEXIT_APIC_EOI,     /* a vector of vapic.level was ended */
+    VEXIT_APIC_EOI,     /* a vector was ended, of vapic.level or that the backend asked for */
     VEXIT_APIC_WRITE,   /* a register in its page was written */
     VEXIT_ENTRY_FAILED, /* the CPU refused the guest state: our bug; the backend's dump says why */
     VEXIT_UNKNOWN,

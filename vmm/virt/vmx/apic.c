@@ -21,6 +21,8 @@
 #define X2APIC_SELF_IPI 0x83Fu
 
 #define PAGE_TPR 0x80u
+#define PAGE_ISR 0x100u
+#define PAGE_IRR 0x200u
 
 #define CR8_EXITS (CPU_CR8_LOAD | CPU_CR8_STORE)
 
@@ -111,10 +113,21 @@ static void switch_delivery(struct vcpu *vcpu, bool delivery, enum vapic_access 
     state->apic_threshold = 0;
 }
 
-static void write_eoi_exits(struct vmx_vcpu *state, const uint32_t level[8])
+/* 64 bits of ISR or IRR. */
+static uint64_t vectors(const struct vcpu *vcpu, unsigned reg, unsigned i)
 {
+    const uint32_t *low = vcpu->apic_page + (reg + 32 * i) / 4;
+    return (uint64_t)low[4] << 32 | low[0];
+}
+
+/* The ends of level-triggered interrupts exit; where `all` those of whatever is in the page. */
+static void write_eoi_exits(struct vcpu *vcpu, const uint32_t level[8], bool all)
+{
+    struct vmx_vcpu *state = vmx_state(vcpu);
     for (unsigned i = 0; i < ARRAY_SIZE(state->eoi_exits); i++) {
         uint64_t exits = (uint64_t)level[2 * i + 1] << 32 | level[2 * i];
+        if (all)
+            exits |= vectors(vcpu, PAGE_ISR, i) | vectors(vcpu, PAGE_IRR, i);
         if (exits != state->eoi_exits[i])
             vmwrite(VMCS_EOI_EXIT_BITMAP0 + 2 * i, exits);
         state->eoi_exits[i] = exits;
@@ -125,12 +138,42 @@ static void write_eoi_exits(struct vmx_vcpu *state, const uint32_t level[8])
  * Bochs 2.7 delivers what is requested in spite of a clear IF when an interrupt of the host's is
  * pending, too. It offers virtual-interrupt delivery without posted interrupts, which no CPU of
  * Intel's does. There a request that finds IF clear waits for an interrupt window, during which the
- * CPU takes none by itself; only what the guest sends itself meanwhile stays at risk.
+ * CPU takes none by itself. A request that has to wait for the end of another interrupt, which
+ * handlers tell with IF clear, isn't shown before that end has made an exit. Only what the guest
+ * sends itself stays at risk.
  */
 static bool waits_for_window(const struct vcpu *vcpu, const struct vapic *vapic)
 {
-    return vmx_caps.delivery_ignores_if && vapic->delivery && !(vcpu->rflags & RFLAGS_IF) &&
+    bool deaf = !(vcpu->rflags & RFLAGS_IF) || vcpu->inject.type != VEVENT_NONE;
+    return vmx_caps.delivery_ignores_if && vapic->delivery && deaf &&
            vapic->requested >> 4 > vapic->in_service >> 4;
+}
+
+static bool waits_for_end(const struct vapic *vapic)
+{
+    return vmx_caps.delivery_ignores_if && vapic->requested >> 4 <= vapic->in_service >> 4;
+}
+
+/* Whether there is a request behind another interrupt, in service or to be. */
+static bool queue_forms(const struct vcpu *vcpu, const struct vapic *vapic)
+{
+    bool found = false;
+    if (!vmx_caps.delivery_ignores_if || vapic->requested == 0)
+        return false;
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t word = vectors(vcpu, i < 4 ? PAGE_ISR : PAGE_IRR, i & 3);
+        if (word && (found || (word & (word - 1))))
+            return true;
+        found |= word != 0;
+    }
+    return false;
+}
+
+static void write_delivery(struct vcpu *vcpu, const struct vapic *vapic)
+{
+    uint32_t requested = waits_for_end(vapic) ? 0 : vapic->requested;
+    write_eoi_exits(vcpu, vapic->level, queue_forms(vcpu, vapic));
+    vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint32_t)vapic->in_service << 8 | requested);
 }
 
 void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic)
@@ -140,8 +183,7 @@ void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic)
     if (vapic->delivery != state->apic_delivery || vapic->access != state->apic_access)
         switch_delivery(vcpu, vapic->delivery, vapic->access);
     if (vapic->delivery) {
-        write_eoi_exits(state, vapic->level);
-        vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint32_t)vapic->in_service << 8 | vapic->requested);
+        write_delivery(vcpu, vapic);
     } else if (vapic->tpr_threshold != state->apic_threshold) {
         state->apic_threshold = vapic->tpr_threshold;
         vmwrite(VMCS_TPR_THRESHOLD, vapic->tpr_threshold);
