@@ -168,6 +168,7 @@ const struct backend fake_backend = {
     .flush = fake_flush,
     .dump = fake_dump,
     .apic = fake_apic,
+    .post = fake_post,
     .msr_open = fake_msr_open,
     .debug = fake_debug,
 };
@@ -422,7 +423,7 @@ void fake_init(struct fake *fake)
     };
     fake->host = (struct host_ops){fake_tsc, fake_take_interrupts, fake_sleep_until};
     fake->tsc = 1000000;
-    fake->next_deadline = VTIME_NEVER;
+    fake->next_deadline = fake->to_post = fake->posted = VTIME_NEVER;
     fake->irq_vector = 0x30;
     fake->apic_msr[0x1b] = 0xfee00900;
     fake->missing_page = fake->read_only_page = fake->lost_table_page = UINT64_MAX;
@@ -447,6 +448,8 @@ void fake_init(struct fake *fake)
                                       fake_cr8_write,
                                       fake_apic_state,
                                       fake_apic_due,
+                                      fake_apic_post,
+                                      fake_apic_take_back,
                                       fake_apic_event,
                                       fake_tsc_moved,
                                       fake_advance,

@@ -23,31 +23,83 @@ static vtime_t run_now(const struct vcpu *vcpu)
  */
 #define RUN_DEADLINES_PER_SECOND 50000u
 
+/* The TSC at a guest time, at the earliest `least` ticks from now; UINT64_MAX: never. The distance
+ * is converted, not the date: rounding then can't place it before the deadline by more than a tick,
+ * however long the guest has been running. */
+static uint64_t run_tsc_at(const struct vcpu *vcpu, vtime_t deadline_ns, uint64_t least)
+{
+    uint64_t tsc = vcpu->host->tsc();
+    vtime_t now = clock_ns(&vcpu->clock, tsc);
+    uint64_t ahead = deadline_ns > now ? clock_ticks(&vcpu->clock, deadline_ns - now) : 0;
+    ahead = max_u64(ahead, least);
+    return ahead < UINT64_MAX - tsc ? tsc + ahead : UINT64_MAX;
+}
+
+/* --- a timer of the guest's that the CPU serves ----------------------------------------------- */
+
+/* The guest's own ticks don't end its turn then, and a UART without an interrupt waits for one that
+ * does: so long behind the first of them there is one. */
+#define RUN_LOOK_NS 50000000u
+
+static void run_take_back(struct vcpu *vcpu)
+{
+    if (vcpu->posted_ns == VTIME_NEVER)
+        return;
+    vcpu->posted_ns = VTIME_NEVER;
+    vcpu->posted_tsc = UINT64_MAX;
+    vcpu->hooks.apic_take_back(vcpu->hooks.ctx);
+    vcpu->backend->post(vcpu, UINT64_MAX);
+}
+
+/* A guest that sleeps isn't there to be notified, and a debugger's steps are nobody else's. */
+static void run_post(struct vcpu *vcpu)
+{
+    if (vcpu->apic_help != VAPIC_POSTED || vcpu->halted || vcpu->debugging)
+        return;
+    vtime_t posted_ns = vcpu->hooks.apic_post(vcpu->hooks.ctx);
+    if (posted_ns == vcpu->posted_ns)
+        return;
+    vcpu->posted_ns = posted_ns;
+    vcpu->posted_tsc = posted_ns == VTIME_NEVER ? UINT64_MAX : run_tsc_at(vcpu, posted_ns, 0);
+    if (!vcpu->backend->post(vcpu, vcpu->posted_tsc))
+        run_take_back(vcpu);
+}
+
+/* --- deadlines -------------------------------------------------------------------------------- */
+
+static vtime_t run_next_deadline(struct vcpu *vcpu)
+{
+    vtime_t deadline_ns = vcpu->hooks.next_deadline(vcpu->hooks.ctx);
+    if (vcpu->deadline_ns == 0) /* one has been served */
+        vcpu->look_ns = VTIME_NEVER;
+    if (vcpu->posted_ns == VTIME_NEVER)
+        return deadline_ns;
+    if (vcpu->posted_ns < VTIME_NEVER - RUN_LOOK_NS)
+        vcpu->look_ns = min_u64(vcpu->look_ns, vcpu->posted_ns + RUN_LOOK_NS);
+    return min_u64(deadline_ns, vcpu->look_ns);
+}
+
 /* Arms the backend for the nearest device deadline, only when that one changed. */
 static void run_arm_deadline(struct vcpu *vcpu)
 {
-    vtime_t deadline_ns = vcpu->hooks.next_deadline(vcpu->hooks.ctx);
+    run_post(vcpu);
+    vtime_t deadline_ns = run_next_deadline(vcpu);
     if (deadline_ns == vcpu->deadline_ns)
         return;
     vcpu->deadline_ns = deadline_ns;
     vcpu->deadline_tsc = UINT64_MAX;
-    if (deadline_ns != VTIME_NEVER) {
-        /* The distance is converted, not the date: rounding then can't place the exit before the
-         * deadline by more than a tick, however long the guest has been running. */
-        uint64_t tsc = vcpu->host->tsc();
-        vtime_t now = clock_ns(&vcpu->clock, tsc);
-        uint64_t ahead = deadline_ns > now ? clock_ticks(&vcpu->clock, deadline_ns - now) : 0;
-        if (vcpu->deadline_served)
-            ahead = max_u64(ahead, vcpu->clock.tsc_hz / RUN_DEADLINES_PER_SECOND);
-        vcpu->deadline_tsc = ahead < UINT64_MAX - tsc ? tsc + ahead : UINT64_MAX;
-    }
+    if (deadline_ns != VTIME_NEVER)
+        vcpu->deadline_tsc =
+            run_tsc_at(vcpu, deadline_ns,
+                       vcpu->deadline_served ? vcpu->clock.tsc_hz / RUN_DEADLINES_PER_SECOND : 0);
     vcpu->deadline_served = false;
     vcpu->backend->set_deadline(vcpu, vcpu->deadline_tsc);
 }
 
 static bool run_deadline_due(const struct vcpu *vcpu)
 {
-    return vcpu->deadline_tsc != UINT64_MAX && vcpu->host->tsc() >= vcpu->deadline_tsc;
+    uint64_t tsc = min_u64(vcpu->deadline_tsc, vcpu->posted_tsc);
+    return tsc != UINT64_MAX && vcpu->host->tsc() >= tsc;
 }
 
 /* Lets the devices see the time when the armed deadline has come. */
@@ -95,6 +147,14 @@ static void run_inject_irq(struct vcpu *vcpu)
     vcpu->inject = (struct vevent){.type = VEVENT_IRQ, .vector = (uint8_t)vector};
 }
 
+/* Every event ends HLT. Its timer may be the CPU's again. */
+static void run_wake(struct vcpu *vcpu)
+{
+    vcpu->halted = false;
+    if (vcpu->apic_help == VAPIC_POSTED)
+        run_arm_deadline(vcpu);
+}
+
 /* What the next entry delivers: an event already queued, else an NMI, else an interrupt. What has
  * to wait gets a window, unless a debugger's step holds it off. */
 static void run_choose_event(struct vcpu *vcpu)
@@ -108,8 +168,8 @@ static void run_choose_event(struct vcpu *vcpu)
     }
     if (vcpu->apic_stale) /* an acknowledge has changed what is in service */
         apic_sync(vcpu, held_off);
-    if (vcpu->inject.type != VEVENT_NONE || (vcpu->halted && !held_off && apic_wakes(vcpu)))
-        vcpu->halted = false; /* every event ends HLT */
+    if (vcpu->halted && (vcpu->inject.type != VEVENT_NONE || (!held_off && apic_wakes(vcpu))))
+        run_wake(vcpu);
     run_want_window(vcpu, VWINDOW_NMI, !held_off && vcpu->nmi_pending);
     run_want_window(vcpu, VWINDOW_IRQ, !held_off && (vcpu->irq_high || vcpu->irq_held));
 }
@@ -153,6 +213,7 @@ static void run_sleep(struct vcpu *vcpu)
     vcpu->host->sleep_until(vcpu->deadline_tsc);
     account_return(&vcpu->account, vcpu->host->tsc());
     vcpu->hooks.host_events(vcpu->hooks.ctx);
+    vcpu->look_ns = VTIME_NEVER;
 }
 
 /* All that lies between two entries. False when the guest has stopped. A debugger's single step has
@@ -160,6 +221,8 @@ static void run_sleep(struct vcpu *vcpu)
 static bool run_attend(struct vcpu *vcpu)
 {
     for (;;) {
+        if (vcpu->halted || vcpu->debugging || vcpu->stopped)
+            run_take_back(vcpu);
         if (vcpu->debugging && !vcpu->stopped)
             debug_attend(vcpu);
         if (vcpu->devices_touched)

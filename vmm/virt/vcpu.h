@@ -91,6 +91,11 @@ struct vcpu_hooks {
      * that it has left something to do: VEXIT_APIC_*. */
     void (*apic_state)(void *ctx, struct vapic *out);
     bool (*apic_due)(void *ctx);
+    /* With VAPIC_POSTED: what the local APIC's timer will request is posted for the CPU. Guest time
+     * at which the CPU is to be notified, VTIME_NEVER: nothing is posted; next_deadline() leaves
+     * out what is. And: it is posted no more, since the CPU won't be notified. */
+    vtime_t (*apic_post)(void *ctx);
+    void (*apic_take_back)(void *ctx);
     void (*apic_event)(void *ctx, enum vexit_kind kind, uint32_t detail);
     void (*tsc_moved)(void *ctx); /* the guest's TSC was set */
     void (*advance)(void *ctx, vtime_t now);
@@ -186,6 +191,10 @@ struct vcpu {
     bool apic_held_off; /* no request was shown to the CPU, because of a debugger's step */
     enum vapic_help apic_help;
     uint32_t *apic_page;    /* the local APIC's registers, for the CPU that helps */
+    uint32_t *apic_posted;  /* the descriptor of what is posted, likewise */
+    uint64_t posted_ns;     /* when the CPU is notified of it; VTIME_NEVER: nothing is posted */
+    uint64_t posted_tsc;    /* the same as host TSC, UINT64_MAX for nothing */
+    vtime_t look_ns;        /* meanwhile: when the host is looked after all the same */
     uint64_t deadline_ns;   /* what set_deadline() was last armed for; 0 forces a new arming */
     uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
     bool deadline_served;   /* one has just passed: the next is to leave the guest some time */

@@ -70,6 +70,9 @@ static void look_for_apic_help(struct vmx_caps *caps, bool true_ctls)
     caps->interrupt_delivery = (rdmsr(cpu2_word.msr) >> 32 & cpu2) == cpu2;
     caps->delivery_ignores_if =
         !(rdmsr(true_ctls ? pin_word.true_msr : pin_word.msr) >> 32 & PIN_POSTED_INTERRUPTS);
+    caps->posted_interrupts =
+        caps->interrupt_delivery && caps->preemption_timer && !caps->delivery_ignores_if &&
+        (rdmsr(true_ctls ? exit_word.true_msr : exit_word.msr) >> 32 & EXI_ACKNOWLEDGE);
 }
 
 static const char *settle_controls(struct vmx_caps *caps, bool true_ctls)
