@@ -43,7 +43,8 @@ static void fake_run(struct vcpu *vcpu)
             (struct fake_entry){vcpu->inject,
                                 {fake->window[VWINDOW_IRQ], fake->window[VWINDOW_NMI]},
                                 fake->deadline_tsc,
-                                fake->tsc};
+                                fake->tsc,
+                                fake->notify_tsc};
     if (vcpu->inject.type == VEVENT_IRQ)
         vcpu->rflags &= ~X86_RFLAGS_IF;
     if (vcpu->inject.type == VEVENT_NMI)

@@ -19,6 +19,7 @@ struct fake_entry {
     bool window[2]; /* by enum vwindow */
     uint64_t deadline_tsc;
     uint64_t tsc;
+    uint64_t notify_tsc; /* what post() was told last */
 };
 
 struct fake_pio {

@@ -157,6 +157,7 @@ void fake_apic_take_back(void *ctx)
 {
     struct fake *fake = ctx;
     fake->posted = VTIME_NEVER;
+    fake->vcpu.devices_touched = true; /* its deadline is another */
     fake->taken_back++;
 }
 

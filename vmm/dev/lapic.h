@@ -189,10 +189,23 @@ void lapic_written(struct lapic *lapic, uint32_t offset);
  * next_deadline() leaves the timer out; advance() notices that the processor has taken it, or that
  * nobody has notified it in time. */
 vtime_t lapic_post(struct lapic *lapic);
+/* The rare halves of the next two. */
+void lapic_look_at_posted(struct lapic *lapic);
+void lapic_take_back_posted(struct lapic *lapic);
+
+/* Notices that the processor has taken what was posted, without knowing the time. */
+static inline void lapic_settle_posted(struct lapic *lapic)
+{
+    if (lapic->posted)
+        lapic_look_at_posted(lapic);
+}
+
 /* There will be no notification; one that comes all the same finds nothing. */
-void lapic_take_back(struct lapic *lapic);
-/* Notices that the processor has taken it, without knowing the time. */
-void lapic_settle_posted(struct lapic *lapic);
+static inline void lapic_take_back(struct lapic *lapic)
+{
+    if (lapic->posted)
+        lapic_take_back_posted(lapic);
+}
 
 /* --- between the files of the local APIC ------------------------------------------------------ */
 

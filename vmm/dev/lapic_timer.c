@@ -57,9 +57,9 @@ static uint32_t *notification(const struct lapic *lapic)
     return &lapic->config.posted[LAPIC_POSTED_WORDS];
 }
 
-void lapic_settle_posted(struct lapic *lapic)
+void lapic_look_at_posted(struct lapic *lapic)
 {
-    if (!lapic->posted || (*notification(lapic) & LAPIC_POSTED_ON))
+    if (*notification(lapic) & LAPIC_POSTED_ON)
         return;
     lapic->posted = 0;
     lapic->timer_ticks++;
@@ -75,9 +75,9 @@ static void clear_posted(struct lapic *lapic)
     signal_raise(&lapic->wiring.taken_back);
 }
 
-void lapic_take_back(struct lapic *lapic)
+void lapic_take_back_posted(struct lapic *lapic)
 {
-    lapic_settle_posted(lapic);
+    lapic_look_at_posted(lapic);
     if (lapic->posted)
         clear_posted(lapic);
 }
@@ -92,7 +92,7 @@ static bool may_be_posted(const struct lapic *lapic)
 }
 
 /* When the timer gets to zero, with a request or not. */
-static vtime_t end_of_count(const struct lapic *lapic)
+static inline vtime_t end_of_count(const struct lapic *lapic)
 {
     if (timer_mode(lapic) == TIMER_TSC_DEADLINE)
         return lapic->deadline_ns;

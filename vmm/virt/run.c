@@ -26,7 +26,7 @@ static vtime_t run_now(const struct vcpu *vcpu)
 /* The TSC at a guest time, at the earliest `least` ticks from now; UINT64_MAX: never. The distance
  * is converted, not the date: rounding then can't place it before the deadline by more than a tick,
  * however long the guest has been running. */
-static uint64_t run_tsc_at(const struct vcpu *vcpu, vtime_t deadline_ns, uint64_t least)
+static inline uint64_t run_tsc_at(const struct vcpu *vcpu, vtime_t deadline_ns, uint64_t least)
 {
     uint64_t tsc = vcpu->host->tsc();
     vtime_t now = clock_ns(&vcpu->clock, tsc);
@@ -54,7 +54,7 @@ static void run_take_back(struct vcpu *vcpu)
 /* A guest that sleeps isn't there to be notified, and a debugger's steps are nobody else's. */
 static void run_post(struct vcpu *vcpu)
 {
-    if (vcpu->apic_help != VAPIC_POSTED || vcpu->halted || vcpu->debugging)
+    if (vcpu->halted || vcpu->debugging || vcpu->stopped)
         return;
     vtime_t posted_ns = vcpu->hooks.apic_post(vcpu->hooks.ctx);
     if (posted_ns == vcpu->posted_ns)
@@ -67,13 +67,11 @@ static void run_post(struct vcpu *vcpu)
 
 /* --- deadlines -------------------------------------------------------------------------------- */
 
-static vtime_t run_next_deadline(struct vcpu *vcpu)
+/* Of all devices, when the timer is posted: the look at the host comes to them. */
+static __attribute__((noinline)) vtime_t run_with_look(struct vcpu *vcpu, vtime_t deadline_ns)
 {
-    vtime_t deadline_ns = vcpu->hooks.next_deadline(vcpu->hooks.ctx);
     if (vcpu->deadline_ns == 0) /* one has been served */
         vcpu->look_ns = VTIME_NEVER;
-    if (vcpu->posted_ns == VTIME_NEVER)
-        return deadline_ns;
     if (vcpu->posted_ns < VTIME_NEVER - RUN_LOOK_NS)
         vcpu->look_ns = min_u64(vcpu->look_ns, vcpu->posted_ns + RUN_LOOK_NS);
     return min_u64(deadline_ns, vcpu->look_ns);
@@ -82,8 +80,9 @@ static vtime_t run_next_deadline(struct vcpu *vcpu)
 /* Arms the backend for the nearest device deadline, only when that one changed. */
 static void run_arm_deadline(struct vcpu *vcpu)
 {
-    run_post(vcpu);
-    vtime_t deadline_ns = run_next_deadline(vcpu);
+    vtime_t deadline_ns = vcpu->hooks.next_deadline(vcpu->hooks.ctx);
+    if (vcpu->posted_ns != VTIME_NEVER)
+        deadline_ns = run_with_look(vcpu, deadline_ns);
     if (deadline_ns == vcpu->deadline_ns)
         return;
     vcpu->deadline_ns = deadline_ns;
@@ -98,8 +97,7 @@ static void run_arm_deadline(struct vcpu *vcpu)
 
 static bool run_deadline_due(const struct vcpu *vcpu)
 {
-    uint64_t tsc = min_u64(vcpu->deadline_tsc, vcpu->posted_tsc);
-    return tsc != UINT64_MAX && vcpu->host->tsc() >= tsc;
+    return vcpu->deadline_tsc != UINT64_MAX && vcpu->host->tsc() >= vcpu->deadline_tsc;
 }
 
 /* Lets the devices see the time when the armed deadline has come. */
@@ -110,6 +108,16 @@ static void run_advance_if_due(struct vcpu *vcpu)
     vcpu->hooks.advance(vcpu->hooks.ctx, run_now(vcpu));
     vcpu->deadline_served = true;
     vcpu->deadline_ns = 0;
+}
+
+/* The host itself may have had the interrupt that was to notify the CPU. */
+static __attribute__((noinline)) void run_look_at_posted(struct vcpu *vcpu)
+{
+    run_post(vcpu);
+    if (vcpu->posted_tsc == UINT64_MAX || vcpu->host->tsc() < vcpu->posted_tsc)
+        return;
+    vcpu->hooks.advance(vcpu->hooks.ctx, run_now(vcpu));
+    run_post(vcpu);
 }
 
 static void run_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
@@ -147,14 +155,6 @@ static void run_inject_irq(struct vcpu *vcpu)
     vcpu->inject = (struct vevent){.type = VEVENT_IRQ, .vector = (uint8_t)vector};
 }
 
-/* Every event ends HLT. Its timer may be the CPU's again. */
-static void run_wake(struct vcpu *vcpu)
-{
-    vcpu->halted = false;
-    if (vcpu->apic_help == VAPIC_POSTED)
-        run_arm_deadline(vcpu);
-}
-
 /* What the next entry delivers: an event already queued, else an NMI, else an interrupt. What has
  * to wait gets a window, unless a debugger's step holds it off. */
 static void run_choose_event(struct vcpu *vcpu)
@@ -168,8 +168,8 @@ static void run_choose_event(struct vcpu *vcpu)
     }
     if (vcpu->apic_stale) /* an acknowledge has changed what is in service */
         apic_sync(vcpu, held_off);
-    if (vcpu->halted && (vcpu->inject.type != VEVENT_NONE || (!held_off && apic_wakes(vcpu))))
-        run_wake(vcpu);
+    if (vcpu->inject.type != VEVENT_NONE || (vcpu->halted && !held_off && apic_wakes(vcpu)))
+        vcpu->halted = false; /* every event ends HLT */
     run_want_window(vcpu, VWINDOW_NMI, !held_off && vcpu->nmi_pending);
     run_want_window(vcpu, VWINDOW_IRQ, !held_off && (vcpu->irq_high || vcpu->irq_held));
 }
@@ -178,6 +178,8 @@ static void run_look_at_devices(struct vcpu *vcpu)
 {
     vcpu->devices_touched = false;
     run_advance_if_due(vcpu);
+    if (vcpu->apic_help == VAPIC_POSTED)
+        run_look_at_posted(vcpu);
     enum vm_stop stop = vcpu->hooks.stop_request(vcpu->hooks.ctx);
     if (stop != VM_RUNNING) {
         vcpu_stop(vcpu, stop, "the guest asked for it");
@@ -216,22 +218,43 @@ static void run_sleep(struct vcpu *vcpu)
     vcpu->look_ns = VTIME_NEVER;
 }
 
+static void run_suspend_posting(struct vcpu *vcpu)
+{
+    vcpu->post_again |= vcpu->posted_ns != VTIME_NEVER;
+    run_take_back(vcpu);
+}
+
+/* What was posted before a HLT may be posted again. */
+static bool run_post_again(struct vcpu *vcpu)
+{
+    if (!vcpu->post_again || vcpu->halted)
+        return false;
+    vcpu->post_again = false;
+    run_post(vcpu);
+    if (vcpu->posted_ns == VTIME_NEVER)
+        return false;
+    return vcpu->devices_touched = true; /* its deadline is none any more */
+}
+
 /* All that lies between two entries. False when the guest has stopped. A debugger's single step has
  * its entries in here. */
 static bool run_attend(struct vcpu *vcpu)
 {
     for (;;) {
-        if (vcpu->halted || vcpu->debugging || vcpu->stopped)
-            run_take_back(vcpu);
+        if (vcpu->halted || vcpu->debugging)
+            run_suspend_posting(vcpu);
         if (vcpu->debugging && !vcpu->stopped)
             debug_attend(vcpu);
         if (vcpu->devices_touched)
             run_look_at_devices(vcpu);
         if (vcpu->stopped) {
+            run_take_back(vcpu);
             debug_guest_ended(vcpu);
             return false;
         }
         run_choose_event(vcpu);
+        if (run_post_again(vcpu))
+            continue;
         if (vcpu->halted)
             run_sleep(vcpu);
         else if (vcpu->debugging)

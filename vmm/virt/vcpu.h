@@ -191,10 +191,6 @@ struct vcpu {
     bool apic_held_off; /* no request was shown to the CPU, because of a debugger's step */
     enum vapic_help apic_help;
     uint32_t *apic_page;    /* the local APIC's registers, for the CPU that helps */
-    uint32_t *apic_posted;  /* the descriptor of what is posted, likewise */
-    uint64_t posted_ns;     /* when the CPU is notified of it; VTIME_NEVER: nothing is posted */
-    uint64_t posted_tsc;    /* the same as host TSC, UINT64_MAX for nothing */
-    vtime_t look_ns;        /* meanwhile: when the host is looked after all the same */
     uint64_t deadline_ns;   /* what set_deadline() was last armed for; 0 forces a new arming */
     uint64_t deadline_tsc;  /* the same as host TSC, UINT64_MAX for none */
     bool deadline_served;   /* one has just passed: the next is to leave the guest some time */
@@ -228,6 +224,13 @@ struct vcpu {
     struct insn_memo insn_memo[8];
     struct ahead_vain ahead_vain[32];
     gva_t insn_mismatch; /* insn.c: RIP + 1 where the bytes weren't what the exit said; 0: none */
+
+    /* With VAPIC_POSTED. Behind all that short exits use. */
+    uint32_t *apic_posted; /* the descriptor of what is posted */
+    uint64_t posted_ns;    /* when the CPU is notified of it; VTIME_NEVER: nothing is posted */
+    uint64_t posted_tsc;   /* the same as host TSC, UINT64_MAX for nothing */
+    bool post_again;       /* something was taken back for a HLT */
+    vtime_t look_ns;       /* meanwhile: when the host is looked after all the same */
 
     _Alignas(64) uint8_t backend_state[VCPU_BACKEND_STATE_SIZE];
 };

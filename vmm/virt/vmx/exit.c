@@ -286,7 +286,7 @@ static const uint8_t plain_kind[] = {
 };
 
 /* Where posted interrupts make the exit acknowledge it, its handler is still to run. */
-static void decode_external_interrupt(struct vexit *exit)
+static __attribute__((noinline)) void decode_external_interrupt(struct vexit *exit)
 {
     uint32_t info = (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_INFO);
     exit->kind = VEXIT_HOST_IRQ;
