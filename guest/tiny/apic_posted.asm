@@ -14,7 +14,7 @@
 %define EXTD 400h
 %define EN   800h
 
-%define MSR_TSC_ADJUST 3Bh
+%define MSR_TSC 10h
 %define X2APIC_TPR 808h
 %define X2APIC_SVR 80Fh
 %define X2APIC_IRR2 822h
@@ -42,6 +42,13 @@ tsc:    rdtsc
         call    tsc
         lea     r12, [rax + %1]
         WRMSR   MSR_TSC_DEADLINE, r12
+%endmacro
+
+; The TSC goes on %1 ticks from here.
+%macro MOVE_TSC 1
+        call    tsc
+        add     rax, %1
+        WRMSR   MSR_TSC, rax
 %endmacro
 
 ; Spins until the TSC is a little behind R12.
@@ -182,13 +189,13 @@ main:
         TAKEN   40h, 0, "another mode"
         WRMSR   X2APIC_LVT_TIMER, 40040h
         ARM     SOON
-        WRMSR   MSR_TSC_ADJUST, -LATE
+        MOVE_TSC -LATE
         sti
         call    wait_for_it
         cli
         IN_TIME "the TSC back"
         ARM     2 * LATE
-        WRMSR   MSR_TSC_ADJUST, LATE
+        MOVE_TSC LATE
         sti
         call    wait_for_it
         cli
