@@ -118,11 +118,19 @@ static void be_late_at_entry_0(struct fake *machine, unsigned entry)
         machine->tsc = 1005001;
 }
 
+static void expire(struct fake *machine, vtime_t now)
+{
+    assert_true(machine->posted == VTIME_NEVER); /* taken back before */
+    assert_true(now >= machine->to_post);
+    machine->to_post = VTIME_NEVER;
+}
+
 /* The host has taken the timer's interrupt, beside another. */
 static void a_time_that_is_over_reaches_the_machine(void **state)
 {
     (void)state;
     fake.on_entry = be_late_at_entry_0;
+    fake.on_advance = expire;
     fake_script(&fake, VEXIT_HOST_IRQ);
     vcpu_run(&fake.vcpu);
     assert_int_equal(fake.advances, 1);

@@ -110,14 +110,15 @@ static void run_advance_if_due(struct vcpu *vcpu)
     vcpu->deadline_ns = 0;
 }
 
-/* The host itself may have had the interrupt that was to notify the CPU. */
+/* The host itself may have had the interrupt that was to notify the CPU: then its time is over, or
+ * it is an ordinary deadline for what rounding has left of it. */
 static __attribute__((noinline)) void run_look_at_posted(struct vcpu *vcpu)
 {
     run_post(vcpu);
     if (vcpu->posted_tsc == UINT64_MAX || vcpu->host->tsc() < vcpu->posted_tsc)
         return;
+    run_take_back(vcpu);
     vcpu->hooks.advance(vcpu->hooks.ctx, run_now(vcpu));
-    run_post(vcpu);
 }
 
 static void run_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)

@@ -158,8 +158,10 @@ static void write_eoi_exits(struct vmx_vcpu *state, const uint32_t level[8])
 /*
  * Bochs 2.7 delivers what is requested in spite of a clear IF when an interrupt of the host's is
  * pending, too. It offers virtual-interrupt delivery without posted interrupts, which no CPU of
- * Intel's does. There a request that finds IF clear waits for an interrupt window, during which the
- * CPU takes none by itself; only what the guest sends itself meanwhile stays at risk.
+ * Intel's does. Bochs 3.0 does the same in models that have both, and counts its preemption timer
+ * by each tick of the TSC, which no CPU of Intel's with both is known to. There a request that
+ * finds IF clear waits for an interrupt window, during which the CPU takes none by itself; only
+ * what the guest sends itself meanwhile stays at risk.
  */
 static bool waits_for_window(const struct vcpu *vcpu, const struct vapic *vapic)
 {
