@@ -407,7 +407,7 @@ $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
-BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q --durations=10 tests/boot
+BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q -rs --durations=10 tests/boot
 BOOT_NEEDS := $(BOCHS) need-qemu-system-x86_64 need-gdb need-ovmf need-pytest need-pexpect need-chromium
 
 boot-test: all $(TINY) $(BUILD)/pxhv.iso $(addprefix $(BUILD)/bench/,bare.elf micro.bin) | $(BOOT_NEEDS)

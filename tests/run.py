@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 TIMEOUT_S = 300
 
 
-def write_result(results, part, passed, failed):
+def write_result(results, part, passed, failed, skipped=0):
     os.makedirs(results, exist_ok=True)
     with open(os.path.join(results, part), "w") as file:
-        file.write(f"{passed} {failed}\n")
+        file.write(f"{passed} {failed} {skipped}\n")
 
 
 def run(command):
@@ -79,8 +79,8 @@ NO_TESTS = 5  # pytest's exit code
 
 
 def run_one_pytest(command, half):
-    """Shows the output as it comes and reads the counts from pytest's closing line. Passed and
-    failed."""
+    """Shows the output as it comes and reads the counts from pytest's closing line: passed, failed,
+    and skipped, for which pytest says why."""
     closing = ""
     environment = dict(os.environ, HALF=half) if half else None
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -89,38 +89,40 @@ def run_one_pytest(command, half):
             print(line, end="", flush=True)
             if re.search(r"\b(passed|failed|error|errors|skipped)\b.* in [0-9.]+s", line):
                 closing = line
-    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", closing)}
+    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error|skipped)", closing)}
     failed = counts.get("failed", 0) + counts.get("error", 0)
     if child.returncode not in (0, NO_TESTS) and failed == 0:
         failed = 1
-    return counts.get("passed", 0), failed
+    return counts.get("passed", 0), failed, counts.get("skipped", 0)
 
 
 def run_pytest(results, part, command, halves=(None,)):
     with ThreadPoolExecutor(len(halves)) as pool:
         counts = list(pool.map(lambda half: run_one_pytest(command, half), halves))
-    passed, failed = (sum(numbers) for numbers in zip(*counts))
+    passed, failed, skipped = (sum(numbers) for numbers in zip(*counts))
     if passed == 0 and failed == 0:
         failed = 1
-    write_result(results, part, passed, failed)
+    write_result(results, part, passed, failed, skipped)
     return 1 if failed else 0
 
 
 def summary(results, parts):
     """A part that left no result, because it did not even build, counts as one failure."""
-    total_passed = total_failed = 0
+    total_passed = total_failed = total_skipped = 0
     print("\nsummary")
     for part in parts:
         try:
             with open(os.path.join(results, part)) as file:
-                passed, failed = (int(n) for n in file.read().split())
-            note = ""
+                passed, failed, skipped = (int(n) for n in file.read().split())
+            note = f" {skipped:3} skipped: its output says why" if skipped else ""
         except (OSError, ValueError):
-            passed, failed, note = 0, 1, "  (did not run to its end)"
+            passed, failed, skipped, note = 0, 1, 0, "  (did not run to its end)"
         print(f"  {part:10} {passed:5} passed {failed:3} failed{note}")
         total_passed += passed
         total_failed += failed
-    print(f"{total_passed} passed, {total_failed} failed", flush=True)
+        total_skipped += skipped
+    skipped = f", {total_skipped} skipped" if total_skipped else ""
+    print(f"{total_passed} passed, {total_failed} failed{skipped}", flush=True)
     return 1 if total_failed else 0
 
 

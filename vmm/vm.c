@@ -159,6 +159,7 @@ static enum vapic_help apic_help(const struct vm *vm, const struct backend *back
     return help;
 }
 
+/* For the registers, or for what is posted. */
 static uint32_t *alloc_apic_page(void)
 {
     hpa_t page = frames_alloc(1, PAGE_SIZE);
@@ -177,6 +178,7 @@ static void create_pc(struct vm *vm, const struct backend *backend, const struct
         log_info("the guest's virtio-rng draws from %s", random);
     else
         log_info("this CPU has no RDSEED and no RDRAND that works: the guest gets no virtio-rng");
+    enum vapic_help help = apic_help(vm, backend);
     const struct pc_config config = {
         .gmem = &vm->gmem,
         .memory_bytes = vm->config.memory_bytes,
@@ -194,7 +196,8 @@ static void create_pc(struct vm *vm, const struct backend *backend, const struct
         .now = vm_guest_now,
         .now_ctx = vm,
         .apic_page = alloc_apic_page(),
-        .apic_help = apic_help(vm, backend),
+        .apic_posted = help == VAPIC_POSTED ? alloc_apic_page() : NULL,
+        .apic_help = help,
         .apic_timer_hz = cpuid_crystal_hz(&vm->facts),
         .physical_address_mask = vm->facts.physical_address_mask,
         .host_events = vm_host_events,

@@ -3,6 +3,9 @@
  * A local APIC and an I/O APIC as they are wired in a PC, under any sequence of accesses, messages,
  * pins, acknowledges and steps of time. After each step INTR shows what the state asks for, the
  * deadline lies in the future, no bitmap holds an illegal vector, and a reset gives what init gave.
+ * An input may begin with a processor that delivers by itself and takes posted interrupts: what is
+ * posted then is the timer's vector or nothing, and it is notified of that at any time, or not at
+ * all.
  *
  * Input: operations of an opcode byte and its operands.
  */
@@ -16,6 +19,7 @@ static struct lapic lapic;
 static struct ioapic ioapic;
 static bool intr, lint0;
 static vtime_t now;
+static bool unseen; /* the device doesn't know yet what the processor has taken */
 
 static void set_intr(void *ctx, unsigned pin, bool high)
 {
@@ -49,7 +53,9 @@ static vtime_t when_tsc(void *ctx, uint64_t tsc)
 }
 
 static _Alignas(4096) uint32_t page[1024], fresh_page[1024];
+static _Alignas(64) uint32_t posted[16], fresh_posted[16];
 static struct lapic_config config = {.page = page,
+                                     .posted = posted,
                                      .id = 3,
                                      .boot_processor = true,
                                      .timer_hz = 1000000000,
@@ -69,9 +75,26 @@ static void check_registers(void)
         check((lapic_get(&lapic, registers[i].offset) & ~registers[i].possible) == 0);
 }
 
+/* One vector at the most: where next_deadline() leaves it out. */
+static void check_posted(void)
+{
+    uint32_t others = 0;
+    for (unsigned i = 0; i < 16; i++)
+        others |=
+            posted[i] & ~(i == lapic.posted / 32u && lapic.posted ? 1u << lapic.posted % 32 : 0);
+    check((others & ~1u) == 0 && (posted[8] & 1) == (lapic.posted != 0));
+    if (!lapic.posted)
+        return;
+    check(posted[lapic.posted / 32] >> lapic.posted % 32 & 1);
+    check(!lapic_is_level(&lapic, lapic.posted));
+    check(lapic_ops.next_deadline(&lapic) == UINT64_MAX && lapic_delivers(&lapic));
+    check((lapic_get(&lapic, 0x320) & 0x100ff) == lapic.posted && lapic.posted >= 16);
+}
+
 static void check_state(void)
 {
     check_registers();
+    check_posted();
     check(intr == lapic_irq_cause(&lapic));
     check(lapic_ops.next_deadline(&lapic) > now);
     check(((page[0x100 / 4] | page[0x180 / 4] | page[0x200 / 4]) & 0xffff) == 0);
@@ -91,12 +114,13 @@ static void reset_all(void)
     bool pin = intr;
     struct lapic_config other = config;
     other.page = fresh_page;
+    other.posted = fresh_posted;
     lapic_init(&fresh, &other, &wiring);
     intr = pin;
     lapic_ops.reset(&lapic);
     check(memcmp(page, fresh_page, sizeof page) == 0);
     check(SAME(&lapic, &fresh, base, extint));
-    check(SAME(&lapic, &fresh, expiry, deadline_ns));
+    check(SAME(&lapic, &fresh, expiry, posted));
     ioapic_ops.reset(&ioapic);
 }
 
@@ -138,6 +162,39 @@ static void raw_write(struct input *input, bool told)
     memcpy((uint8_t *)page + offset, &value, size);
     if (told)
         lapic_written(&lapic, offset);
+}
+
+/* The processor is notified: SDM "Posted-Interrupt Processing". Somewhen the device sees it. */
+static void notify(bool seen)
+{
+    bool was_posted = posted[8] & 1;
+    uint64_t ticks = lapic.timer_ticks;
+    posted[8] &= ~1u;
+    for (unsigned i = 0; i < 8; i++) {
+        page[(0x200 + 16 * i) / 4] |= posted[i];
+        posted[i] = 0;
+    }
+    unseen = !seen;
+    if (unseen)
+        return;
+    lapic_ops.advance(&lapic, now);
+    check(lapic.timer_ticks == ticks + was_posted);
+    check(!was_posted || lapic_timer_tsc_deadline(&lapic) == 0);
+}
+
+/* What the run loop does before an entry, and when the guest halts or stops. */
+static void post(bool back)
+{
+    vtime_t before = lapic_ops.next_deadline(&lapic);
+    bool was_posted = lapic.posted;
+    if (back) {
+        lapic_take_back(&lapic);
+        check(lapic.posted == 0);
+        return;
+    }
+    vtime_t when = lapic_post(&lapic);
+    check(when > now && (when != UINT64_MAX) == (lapic.posted != 0));
+    check(was_posted || !lapic.posted || when == before);
 }
 
 static void one_operation(struct input *input)
@@ -196,6 +253,10 @@ static void one_operation(struct input *input)
             lapic_virtual_wire(&lapic);
         else if (op == 0x7f)
             lapic_tsc_moved(&lapic);
+        else if (op == 0x0f || op == 0x1f)
+            post(op & 0x10);
+        else if (op == 0x2f || op == 0x3f)
+            notify(op & 0x10);
         else if (op & 0x80)
             raw_write(input, op & 0x70);
         break;
@@ -207,10 +268,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, size};
     now = 0;
     intr = false; /* a pin begins low */
+    config.help = size && data[0] == 0x4f ? LAPIC_DELIVERED : LAPIC_ALONE;
+    memset(posted, 0, sizeof posted);
     lapic_init(&lapic, &config, &wiring);
     ioapic_init(&ioapic, (struct apic_bus){send, NULL});
     while (input.size) {
+        unseen = false;
         one_operation(&input);
+        if (unseen)
+            continue;
         lapic_ops.advance(&lapic, now);
         check_state();
     }

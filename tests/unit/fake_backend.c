@@ -43,7 +43,8 @@ static void fake_run(struct vcpu *vcpu)
             (struct fake_entry){vcpu->inject,
                                 {fake->window[VWINDOW_IRQ], fake->window[VWINDOW_NMI]},
                                 fake->deadline_tsc,
-                                fake->tsc};
+                                fake->tsc,
+                                fake->notify_tsc};
     if (vcpu->inject.type == VEVENT_IRQ)
         vcpu->rflags &= ~X86_RFLAGS_IF;
     if (vcpu->inject.type == VEVENT_NMI)
@@ -168,6 +169,7 @@ const struct backend fake_backend = {
     .flush = fake_flush,
     .dump = fake_dump,
     .apic = fake_apic,
+    .post = fake_post,
     .msr_open = fake_msr_open,
     .debug = fake_debug,
 };
@@ -422,7 +424,7 @@ void fake_init(struct fake *fake)
     };
     fake->host = (struct host_ops){fake_tsc, fake_take_interrupts, fake_sleep_until};
     fake->tsc = 1000000;
-    fake->next_deadline = VTIME_NEVER;
+    fake->next_deadline = fake->to_post = fake->posted = VTIME_NEVER;
     fake->irq_vector = 0x30;
     fake->apic_msr[0x1b] = 0xfee00900;
     fake->missing_page = fake->read_only_page = fake->lost_table_page = UINT64_MAX;
@@ -447,6 +449,8 @@ void fake_init(struct fake *fake)
                                       fake_cr8_write,
                                       fake_apic_state,
                                       fake_apic_due,
+                                      fake_apic_post,
+                                      fake_apic_take_back,
                                       fake_apic_event,
                                       fake_tsc_moved,
                                       fake_advance,

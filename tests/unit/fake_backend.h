@@ -19,6 +19,7 @@ struct fake_entry {
     bool window[2]; /* by enum vwindow */
     uint64_t deadline_tsc;
     uint64_t tsc;
+    uint64_t notify_tsc; /* what post() was told last */
 };
 
 struct fake_pio {
@@ -74,6 +75,11 @@ struct fake {
     struct vapic apic_is, apic_shown;
     bool apic_due;
     unsigned apic_calls, apic_due_calls;
+    /* What the machine has to post, what is posted, and what the CPU was told of it. */
+    vtime_t to_post, posted;
+    uint64_t notify_tsc;
+    bool refuse_post;
+    unsigned posts, taken_back;
     enum vexit_kind apic_event;
     uint32_t apic_event_detail;
     unsigned acks, advances, host_event_calls, interrupts_taken, sleeps, stop_requests;
@@ -119,6 +125,9 @@ uint8_t fake_cr8_read(void *ctx);
 void fake_cr8_write(void *ctx, uint8_t value);
 void fake_apic_state(void *ctx, struct vapic *out);
 bool fake_apic_due(void *ctx);
+vtime_t fake_apic_post(void *ctx);
+void fake_apic_take_back(void *ctx);
+bool fake_post(struct vcpu *vcpu, uint64_t tsc);
 void fake_apic_event(void *ctx, enum vexit_kind kind, uint32_t detail);
 
 #endif

@@ -147,6 +147,28 @@ bool fake_apic_due(void *ctx)
     return fake->apic_due;
 }
 
+vtime_t fake_apic_post(void *ctx)
+{
+    struct fake *fake = ctx;
+    return fake->posted = fake->to_post;
+}
+
+void fake_apic_take_back(void *ctx)
+{
+    struct fake *fake = ctx;
+    fake->posted = VTIME_NEVER;
+    fake->vcpu.devices_touched = true; /* its deadline is another */
+    fake->taken_back++;
+}
+
+bool fake_post(struct vcpu *vcpu, uint64_t tsc)
+{
+    struct fake *fake = fake_of(vcpu);
+    fake->posts++;
+    fake->notify_tsc = tsc;
+    return !fake->refuse_post;
+}
+
 void fake_apic_event(void *ctx, enum vexit_kind kind, uint32_t detail)
 {
     struct fake *fake = ctx;

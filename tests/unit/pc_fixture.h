@@ -24,7 +24,7 @@ static uint8_t dsdt[36] = {'D', 'S', 'D', 'T', 36};
 static uint8_t medium[2][1024];
 static struct ramdisk ramdisk[2];
 static struct blk_backend disk[2];
-static _Alignas(4096) uint32_t apic_page[1024];
+static _Alignas(4096) uint32_t apic_page[1024], apic_posted[16];
 static enum vapic_help apic_help; /* of the next setup() */
 static vtime_t time_ns;
 static unsigned host_events_calls;
@@ -121,6 +121,7 @@ static inline int setup(void **state)
         .rtc_epoch_s = 1767225600, /* 2026-01-01 00:00:00 */
         .now = now,
         .apic_page = apic_page,
+        .apic_posted = apic_posted,
         .apic_help = apic_help,
         .apic_timer_hz = 1000000000,
         .physical_address_mask = (1ull << 40) - 1,

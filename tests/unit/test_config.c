@@ -263,14 +263,16 @@ static void the_help_for_the_local_apic_has_three_levels(void **state)
 {
     (void)state;
     assert_true(parse("[vm a]\nkernel=k\n"));
-    assert_int_equal(config.vm.apicv, 2);
+    assert_int_equal(config.vm.apicv, 3);
     assert_true(parse("[vm a]\nkernel=k\napicv = on\n"));
+    assert_int_equal(config.vm.apicv, 3);
+    assert_true(parse("[vm a]\nkernel=k\napicv = delivery\n"));
     assert_int_equal(config.vm.apicv, 2);
     assert_true(parse("[vm a]\nkernel=k\napicv = tpr\n"));
     assert_int_equal(config.vm.apicv, 1);
     assert_true(parse("[vm a]\nkernel=k\napicv = off\n"));
     assert_int_equal(config.vm.apicv, 0);
-    assert_line_fails("apicv = yes", "apicv \"yes\" is none of on, tpr, off");
+    assert_line_fails("apicv = yes", "apicv \"yes\" is none of on, delivery, tpr, off");
     assert_fails("[vm a]\napicv=on\napicv=on\n", 3,
                  "\"apicv\" is given twice: delete one of the two lines");
 }

@@ -168,7 +168,127 @@ static void with_tpr_alone_the_threshold_is_told(void **state)
     assert_int_equal(the_cr8, 7);
 }
 
+/* --- posted interrupts ----------------------------------------------------------------------- */
+
+static int with_posting(void **state)
+{
+    (void)state;
+    memset(apic_posted, 0, sizeof(apic_posted));
+    int failed = with(VAPIC_POSTED);
+    assert_true(vcpu.hooks.apic_write(&pc, 0x1B, 0xFEE00D00));
+    assert_true(vcpu.hooks.apic_write(&pc, 0x80F, 0x1FF));
+    assert_true(vcpu.hooks.apic_write(&pc, 0x83E, 0xB));
+    vcpu.attention = 0;
+    return failed;
+}
+
+/* The one-shot timer, vector 41h. */
+static vtime_t arm(void)
+{
+    assert_true(vcpu.hooks.apic_write(&pc, 0x832, 0x41));
+    assert_true(vcpu.hooks.apic_write(&pc, 0x838, 50));
+    assert_true(vcpu.devices_touched);
+    vtime_t when = vcpu.hooks.next_deadline(&pc);
+    assert_true(when > time_ns);
+    vcpu.attention = 0;
+    return when;
+}
+
+static uint64_t count_now(void)
+{
+    uint64_t count = UINT64_MAX;
+    assert_true(vcpu.hooks.apic_read(&pc, 0x839, &count));
+    return count;
+}
+
+static void the_timer_is_posted_and_taken(void **state)
+{
+    (void)state;
+    vtime_t when = arm();
+    assert_ptr_equal(vcpu.apic_posted, apic_posted);
+    assert_true(vcpu.hooks.apic_post(&pc) == when);
+    assert_int_equal(apic_posted[2], 2);
+    assert_int_equal(apic_posted[8], 1);
+    assert_true(vcpu.hooks.next_deadline(&pc) > when);
+    apic_posted[2] = apic_posted[8] = 0; /* notified; and delivered */
+    time_ns = when;
+    vcpu.hooks.advance(&pc, when);
+    assert_int_equal(count_now(), 0);
+    assert_int_equal(state_now().requested, 0);
+    assert_true(vcpu.hooks.apic_post(&pc) == VTIME_NEVER);
+    arm();
+}
+
+static void a_timer_that_nobody_notified_is_requested(void **state)
+{
+    (void)state;
+    vtime_t when = arm();
+    vcpu.hooks.apic_post(&pc);
+    time_ns = when;
+    vcpu.hooks.advance(&pc, when);
+    assert_int_equal(apic_posted[8], 0);
+    assert_int_equal(state_now().requested, 0x41);
+    assert_true(vcpu.apic_stale);
+}
+
+static void what_takes_the_timer_back_makes_the_run_loop_look(void **state)
+{
+    (void)state;
+    vtime_t when = arm();
+    vcpu.hooks.apic_post(&pc);
+    vcpu.hooks.apic_take_back(&pc);
+    assert_true(vcpu.devices_touched);
+    assert_true(vcpu.hooks.next_deadline(&pc) == when);
+    vcpu.hooks.apic_post(&pc);
+    vcpu.attention = 0;
+    assert_true(vcpu.hooks.apic_write(&pc, 0x838, 0)); /* no deadline before nor behind it */
+    assert_true(vcpu.devices_touched);
+    assert_int_equal(apic_posted[8], 0);
+    arm();
+    vcpu.hooks.apic_post(&pc);
+    /* A level-triggered interrupt of the same vector. */
+    assert_true(vcpu.hooks.mmio_write(&pc, 0xFEC00000, 4, 0x10 + 2 * 16));
+    assert_true(vcpu.hooks.mmio_write(&pc, 0xFEC00010, 4, 0xA041));
+    vcpu.attention = 0;
+    pc_set_intx(&pc, 0, true);
+    assert_true(vcpu.devices_touched);
+    assert_int_equal(apic_posted[8], 0);
+}
+
+static uint64_t no_offset(struct vcpu *cpu, enum vreg reg)
+{
+    return reg == VREG_TSC_OFFSET ? 0 : get(cpu, reg);
+}
+
+static uint64_t host_tsc(void)
+{
+    return time_ns;
+}
+
+static void a_deadline_that_was_taken_makes_way_for_the_next(void **state)
+{
+    (void)state;
+    static const struct backend with_tsc = {.reg_get = no_offset, .reg_set = set};
+    static const struct host_ops host = {.tsc = host_tsc};
+    vcpu.backend = &with_tsc;
+    vcpu.host = &host;
+    clock_init(&vcpu.clock, 1000000000, 0);
+    assert_true(vcpu.hooks.apic_write(&pc, 0x832, 0x40041));
+    assert_true(vcpu.hooks.apic_write(&pc, 0x6E0, 6000));
+    vtime_t when = vcpu.hooks.apic_post(&pc);
+    assert_true(when >= 6000 && when <= 6002);
+    apic_posted[2] = apic_posted[8] = 0;
+    time_ns = 6005;
+    vcpu.attention = 0;
+    assert_true(vcpu.hooks.apic_write(&pc, 0x6E0, 9000));
+    assert_true(vcpu.devices_touched);
+    assert_int_equal(pc.lapic.timer_ticks, 1);
+    assert_int_equal(state_now().requested, 0);
+    assert_true(vcpu.hooks.apic_post(&pc) > 9000 - 1);
+}
+
 #define DELIVERY(name) cmocka_unit_test_setup_teardown(name, with_delivery, teardown)
+#define POSTING(name)  cmocka_unit_test_setup_teardown(name, with_posting, teardown)
 
 int main(void)
 {
@@ -179,6 +299,10 @@ int main(void)
         DELIVERY(the_end_of_a_level_reaches_the_io_apic),
         DELIVERY(a_write_that_the_cpu_leaves_is_done),
         DELIVERY(a_write_to_the_timer_that_the_cpu_leaves_knows_the_time),
+        POSTING(the_timer_is_posted_and_taken),
+        POSTING(a_timer_that_nobody_notified_is_requested),
+        POSTING(what_takes_the_timer_back_makes_the_run_loop_look),
+        POSTING(a_deadline_that_was_taken_makes_way_for_the_next),
         cmocka_unit_test_setup_teardown(with_tpr_alone_the_threshold_is_told, with_tpr, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,31 @@ static void a_sleep_keeps_the_deadline(void **state)
     assert_int_equal(wakeup_fired(&wakeup, 3000), 4000);
 }
 
+/* A guest's CPU may have taken the interrupt, or it is pending: nobody was told. */
+static void a_time_that_has_passed_is_awaited_no_more(void **state)
+{
+    (void)state;
+    struct wakeup wakeup = idle();
+    assert_true(wakeup_only(&wakeup, 1000) == NEVER);
+    wakeup_passed(&wakeup, 999);
+    assert_true(wakeup_sleep(&wakeup, 2000) == NEVER); /* it interrupts before that */
+    wakeup_passed(&wakeup, 1000);
+    assert_int_equal(wakeup_sleep(&wakeup, 2000), 2000);
+}
+
+/* An interrupt before the deadline would be the guest's. */
+static void a_notification_is_the_only_interrupt(void **state)
+{
+    (void)state;
+    struct wakeup wakeup = idle();
+    wakeup_ask(&wakeup, 500);
+    wakeup_sleep(&wakeup, 400);
+    assert_int_equal(wakeup_only(&wakeup, 1000), 400); /* whether that is pending, hardware tells */
+    assert_true(wakeup_sleep(&wakeup, 1000) == NEVER);
+    assert_true(wakeup_fired(&wakeup, 1000) == NEVER); /* the 500 are forgotten */
+    assert_int_equal(wakeup_sleep(&wakeup, 3000), 3000);
+}
+
 /* A timer that does as it is told, for ever so long: whatever the order of events, each deadline
  * that isn't taken back interrupts at its time. */
 static void no_deadline_is_ever_missed(void **state)
@@ -127,6 +152,8 @@ int main(void)
         cmocka_unit_test(a_deadline_interrupts_once),
         cmocka_unit_test(a_deadline_taken_back_does_not_come_again),
         cmocka_unit_test(a_sleep_keeps_the_deadline),
+        cmocka_unit_test(a_time_that_has_passed_is_awaited_no_more),
+        cmocka_unit_test(a_notification_is_the_only_interrupt),
         cmocka_unit_test(no_deadline_is_ever_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

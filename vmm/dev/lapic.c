@@ -99,6 +99,8 @@ static enum lapic_lvt lvt_of(uint32_t offset)
 static void lvt_write(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
 {
     uint32_t old = *lapic_lvt(lapic, entry);
+    if (entry == LAPIC_TIMER)
+        lapic_take_back(lapic);
     value = (value & lvt_writable[entry]) | (old & LAPIC_LVT_REMOTE_IRR);
     if (!lapic_software_enabled(lapic))
         value |= LAPIC_LVT_MASKED;
@@ -110,6 +112,7 @@ static void lvt_write(struct lapic *lapic, enum lapic_lvt entry, uint32_t value)
 /* "The mask bits for all the LVT entries are set" by the write that disables. */
 static void svr_write(struct lapic *lapic, uint32_t value)
 {
+    lapic_take_back(lapic);
     lapic_put(lapic, LAPIC_SVR, value & LAPIC_SVR_WRITABLE);
     lapic->changed = true;
     if (!(value & LAPIC_SVR_ENABLE))
@@ -437,6 +440,7 @@ void lapic_set_cr8(struct lapic *lapic, uint8_t cr8)
 
 void lapic_tsc_moved(struct lapic *lapic)
 {
+    lapic_take_back(lapic);
     if (lapic->tsc_deadline)
         lapic_timer_set_tsc_deadline(lapic, lapic->tsc_deadline);
     lapic_sync(lapic);

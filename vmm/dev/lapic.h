@@ -26,6 +26,10 @@
  * shows them: what the guest writes there without an exit is unchecked, and the old value is still
  * needed.
  *
+ * A processor that takes posted interrupts needs no exit when the timer expires: the timer's vector
+ * is posted ahead of time, and the host's own timer notifies the processor then. What was posted is
+ * looked after by whatever looks at the timer: the processor has taken it, or it is taken back.
+ *
  * A hostile guest can give itself nonsense interrupts and stop its own: vectors index bitmaps of
  * 256 bits, LVTs are found by a switch, and the timer's arithmetic saturates.
  */
@@ -59,6 +63,8 @@ enum lapic_help {
 struct lapic_config {
     uint32_t *page; /* 4 KiB for the registers */
     enum lapic_help help;
+    /* For one that also takes posted interrupts: its descriptor, 64 bytes. NULL: it doesn't. */
+    uint32_t *posted;
     uint8_t id;
     bool boot_processor;
     uint32_t timer_hz;     /* what the divider divides */
@@ -73,6 +79,7 @@ struct lapic_wiring {
     struct signal_line nmi; /* an NMI */
     struct signal_line init;
     struct signal_line moved;               /* the mode or the page's address has changed */
+    struct signal_line taken_back;          /* next_deadline() gives what was posted again */
     int (*extint_ack)(void *ctx);           /* INTA of the 8259As: the vector */
     void (*eoi)(void *ctx, uint8_t vector); /* a level-triggered interrupt has ended */
     /* The end of the interrupt that lapic_ack() is about to give may come another way than by a
@@ -117,6 +124,7 @@ struct lapic {
     uint64_t expiry;       /* tick at which the count gets to 0; UINT64_MAX: it is there */
     uint64_t tsc_deadline; /* IA32_TSC_DEADLINE; 0: not armed */
     vtime_t deadline_ns;   /* the same in guest time */
+    uint8_t posted;        /* the vector that the timer has posted; 0: none */
 };
 
 /* The page of xAPIC mode; LAPIC_PAGE_SIZE bytes at lapic_page(). */
@@ -176,6 +184,28 @@ void lapic_evaluate(struct lapic *lapic);
 void lapic_ended(struct lapic *lapic, uint8_t vector);
 /* The processor has written to this register in the page, and leaves the rest to us. */
 void lapic_written(struct lapic *lapic, uint32_t offset);
+/* Posts what the timer will request, where the processor may take it by itself. Guest time at which
+ * it has to be notified, no sooner; VTIME_NEVER: nothing is posted. As long as something is,
+ * next_deadline() leaves the timer out; advance() notices that the processor has taken it, or that
+ * nobody has notified it in time. */
+vtime_t lapic_post(struct lapic *lapic);
+/* The rare halves of the next two. */
+void lapic_look_at_posted(struct lapic *lapic);
+void lapic_take_back_posted(struct lapic *lapic);
+
+/* Notices that the processor has taken what was posted, without knowing the time. */
+static inline void lapic_settle_posted(struct lapic *lapic)
+{
+    if (lapic->posted)
+        lapic_look_at_posted(lapic);
+}
+
+/* There will be no notification; one that comes all the same finds nothing. */
+static inline void lapic_take_back(struct lapic *lapic)
+{
+    if (lapic->posted)
+        lapic_take_back_posted(lapic);
+}
 
 /* --- between the files of the local APIC ------------------------------------------------------ */
 
@@ -211,6 +241,11 @@ static inline void lapic_settle(struct lapic *lapic)
 {
     if (lapic->end_offered)
         lapic_settle_end(lapic);
+}
+
+static inline bool lapic_is_level(const struct lapic *lapic, uint8_t vector)
+{
+    return *lapic_reg(lapic, LAPIC_TMR + 16u * (vector / 32)) >> vector % 32 & 1;
 }
 
 /* lapic_irq.c */

@@ -7,8 +7,7 @@
 #include "lib/bits.h"
 #include "lib/mem.h"
 
-#define VECTOR_FIRST_LEGAL 16u
-#define PRIORITY_CLASS     0xF0u
+#define PRIORITY_CLASS 0xF0u
 
 /* --- bitmaps of vectors: eight registers in a row --------------------------------------------- */
 
@@ -46,11 +45,6 @@ static void set_level(struct lapic *lapic, uint8_t vector, bool level)
 {
     uint32_t *word = word_of(lapic, LAPIC_TMR, vector), bit = BIT(vector % 32);
     *word = level ? *word | bit : *word & ~bit;
-}
-
-static bool is_level(const struct lapic *lapic, uint8_t vector)
-{
-    return *word_of(lapic, LAPIC_TMR, vector) & BIT(vector % 32);
 }
 
 static inline unsigned highest_bit(uint32_t bits)
@@ -195,11 +189,13 @@ static bool accept(struct lapic *lapic, uint8_t vector, bool level)
 {
     if (!lapic_software_enabled(lapic))
         return false;
-    if (vector < VECTOR_FIRST_LEGAL) {
+    if (vector < LAPIC_FIRST_LEGAL_VECTOR) {
         lapic_error(lapic, LAPIC_ESR_RECEIVE_VECTOR);
         return false;
     }
     lapic_settle(lapic); /* behind this request, an end has to be an EOI */
+    if (level && vector == lapic->posted)
+        lapic_take_back(lapic); /* the processor would leave TMR as it is */
     lapic->accepted++;
     lapic->vectors_changed = true;
     bit_set(lapic, LAPIC_IRR, vector);
@@ -330,7 +326,7 @@ void lapic_evaluate(struct lapic *lapic)
  * be told, a request that waits. */
 static void offer_end(struct lapic *lapic, uint8_t vector)
 {
-    if (lapic->wiring.offer_end && lapic->words[0] == 0 && !is_level(lapic, vector))
+    if (lapic->wiring.offer_end && lapic->words[0] == 0 && !lapic_is_level(lapic, vector))
         lapic->end_offered = lapic->wiring.offer_end(lapic->wiring.ctx);
 }
 
@@ -383,7 +379,7 @@ void lapic_end_of_interrupt(struct lapic *lapic)
     lapic->eois++;
     lapic->vectors_changed = true;
     bit_clear(lapic, LAPIC_ISR, vector);
-    if (is_level(lapic, vector))
+    if (lapic_is_level(lapic, vector))
         tell_source(lapic, vector);
 }
 
@@ -431,7 +427,7 @@ bool lapic_receive(struct lapic *lapic, const struct apic_message *message)
 void lapic_self(struct lapic *lapic, uint8_t vector)
 {
     lapic->ipis++;
-    if (vector < VECTOR_FIRST_LEGAL)
+    if (vector < LAPIC_FIRST_LEGAL_VECTOR)
         lapic_error(lapic, LAPIC_ESR_SEND_VECTOR);
     else
         accept(lapic, vector, false);
@@ -462,7 +458,7 @@ void lapic_command(struct lapic *lapic)
         return;
     }
     lapic->ipis++;
-    if (vectored && message.vector < VECTOR_FIRST_LEGAL) {
+    if (vectored && message.vector < LAPIC_FIRST_LEGAL_VECTOR) {
         lapic_error(lapic, LAPIC_ESR_SEND_VECTOR);
         return;
     }

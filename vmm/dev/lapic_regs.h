@@ -87,4 +87,11 @@
 
 #define LAPIC_DIVIDE_WRITABLE 0xBu
 
+#define LAPIC_FIRST_LEGAL_VECTOR 16u
+
+/* SDM "Posted-Interrupt Processing": 8 words of requests by vector, then the outstanding
+ * notification. */
+#define LAPIC_POSTED_WORDS 8u
+#define LAPIC_POSTED_ON    0x1u /* of the word behind them */
+
 #endif

@@ -3,9 +3,13 @@
  *
  * A running count is kept as the tick at which it gets to zero: nothing has to be done until then,
  * and a reader gets what is left by a subtraction.
+ *
+ * What is posted for the processor is a request that it makes by itself when the timer gets to
+ * zero. The notification's flag, which it clears, tells whether that has happened.
  */
 #include "dev/lapic.h"
 #include "dev/ticks.h"
+#include "lib/bits.h"
 
 enum timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
 
@@ -33,13 +37,91 @@ static unsigned divide_shift(const struct lapic *lapic)
     return ((divide & 3u) + (divide >> 1 & 4u) + 1) & 7;
 }
 
-void lapic_timer_reset(struct lapic *lapic)
+static void disarm(struct lapic *lapic)
 {
-    lapic_put(lapic, LAPIC_INITIAL_COUNT, 0);
-    lapic_put(lapic, LAPIC_DIVIDE, 0);
     lapic->expiry = TIMER_STOPPED;
     lapic->tsc_deadline = 0;
     lapic->deadline_ns = VTIME_NEVER;
+}
+
+/* --- posted for the processor ----------------------------------------------------------------- */
+
+/* The word of a vector's request, and the one with the notification's flag. */
+static uint32_t *posted_word(const struct lapic *lapic, uint8_t vector)
+{
+    return &lapic->config.posted[vector / 32];
+}
+
+static uint32_t *notification(const struct lapic *lapic)
+{
+    return &lapic->config.posted[LAPIC_POSTED_WORDS];
+}
+
+void lapic_look_at_posted(struct lapic *lapic)
+{
+    if (*notification(lapic) & LAPIC_POSTED_ON)
+        return;
+    lapic->posted = 0;
+    lapic->timer_ticks++;
+    lapic->accepted++;
+    disarm(lapic);
+}
+
+static void clear_posted(struct lapic *lapic)
+{
+    *posted_word(lapic, lapic->posted) &= ~BIT(lapic->posted % 32);
+    *notification(lapic) &= ~LAPIC_POSTED_ON;
+    lapic->posted = 0;
+    signal_raise(&lapic->wiring.taken_back);
+}
+
+void lapic_take_back_posted(struct lapic *lapic)
+{
+    lapic_look_at_posted(lapic);
+    if (lapic->posted)
+        clear_posted(lapic);
+}
+
+/* A period would begin anew at its end, which the processor doesn't do. What it takes leaves TMR as
+ * it is, so that the vector must be an edge's already. */
+static bool may_be_posted(const struct lapic *lapic)
+{
+    uint8_t vector = *lapic_lvt(lapic, LAPIC_TIMER) & LAPIC_LVT_VECTOR;
+    return lapic->config.posted && lapic_delivers(lapic) && timer_mode(lapic) != TIMER_PERIODIC &&
+           vector >= LAPIC_FIRST_LEGAL_VECTOR && !lapic_is_level(lapic, vector);
+}
+
+/* When the timer gets to zero, with a request or not. */
+static inline vtime_t end_of_count(const struct lapic *lapic)
+{
+    if (timer_mode(lapic) == TIMER_TSC_DEADLINE)
+        return lapic->deadline_ns;
+    return lapic->expiry == TIMER_STOPPED ? VTIME_NEVER
+                                          : ns_from_ticks(lapic->expiry, lapic->config.timer_hz);
+}
+
+vtime_t lapic_post(struct lapic *lapic)
+{
+    lapic_settle_posted(lapic);
+    if (lapic->posted)
+        return end_of_count(lapic);
+    vtime_t deadline = lapic_timer_deadline(lapic);
+    if (deadline == VTIME_NEVER || !may_be_posted(lapic))
+        return VTIME_NEVER;
+    lapic->posted = *lapic_lvt(lapic, LAPIC_TIMER) & LAPIC_LVT_VECTOR;
+    *posted_word(lapic, lapic->posted) |= BIT(lapic->posted % 32);
+    *notification(lapic) |= LAPIC_POSTED_ON;
+    return deadline;
+}
+
+/* --- registers and time ----------------------------------------------------------------------- */
+
+void lapic_timer_reset(struct lapic *lapic)
+{
+    lapic_take_back(lapic);
+    lapic_put(lapic, LAPIC_INITIAL_COUNT, 0);
+    lapic_put(lapic, LAPIC_DIVIDE, 0);
+    disarm(lapic);
 }
 
 uint32_t lapic_timer_count(const struct lapic *lapic)
@@ -61,6 +143,7 @@ void lapic_timer_start(struct lapic *lapic, uint32_t initial_count)
 {
     if (!timer_counts(timer_mode(lapic)))
         return;
+    lapic_take_back(lapic);
     lapic_put(lapic, LAPIC_INITIAL_COUNT, initial_count);
     count_from(lapic, initial_count);
 }
@@ -68,6 +151,7 @@ void lapic_timer_start(struct lapic *lapic, uint32_t initial_count)
 /* The count goes on from where it is, at the new speed. */
 void lapic_timer_divide(struct lapic *lapic, uint8_t divide)
 {
+    lapic_take_back(lapic);
     uint32_t left = lapic_timer_count(lapic);
     lapic_put(lapic, LAPIC_DIVIDE, divide & LAPIC_DIVIDE_WRITABLE);
     count_from(lapic, left);
@@ -102,6 +186,7 @@ void lapic_timer_set_tsc_deadline(struct lapic *lapic, uint64_t tsc)
 {
     if (timer_mode(lapic) != TIMER_TSC_DEADLINE)
         return;
+    lapic_take_back(lapic);
     lapic->tsc_deadline = tsc;
     lapic->deadline_ns = VTIME_NEVER;
     if (tsc && lapic->wiring.when_tsc)
@@ -110,8 +195,11 @@ void lapic_timer_set_tsc_deadline(struct lapic *lapic, uint64_t tsc)
     lapic_timer_advance(lapic, lapic->now);
 }
 
+/* Nobody has notified the processor in time: what it was to take is requested as ever. */
 static void expire(struct lapic *lapic)
 {
+    if (lapic->posted)
+        clear_posted(lapic);
     lapic->timer_ticks++;
     lapic_local(lapic, LAPIC_TIMER);
 }
@@ -140,6 +228,7 @@ void lapic_timer_advance(struct lapic *lapic, vtime_t now)
 {
     if (now > lapic->now)
         lapic->now = now;
+    lapic_settle_posted(lapic);
     if (timer_counts(timer_mode(lapic)))
         count_on(lapic);
     if (lapic->tsc_deadline && lapic->deadline_ns <= lapic->now) {
@@ -153,10 +242,7 @@ void lapic_timer_advance(struct lapic *lapic, vtime_t now)
  */
 vtime_t lapic_timer_deadline(const struct lapic *lapic)
 {
-    if (*lapic_lvt(lapic, LAPIC_TIMER) & LAPIC_LVT_MASKED)
+    if (lapic->posted || (*lapic_lvt(lapic, LAPIC_TIMER) & LAPIC_LVT_MASKED))
         return VTIME_NEVER;
-    if (timer_mode(lapic) == TIMER_TSC_DEADLINE)
-        return lapic->deadline_ns;
-    return lapic->expiry == TIMER_STOPPED ? VTIME_NEVER
-                                          : ns_from_ticks(lapic->expiry, lapic->config.timer_hz);
+    return end_of_count(lapic);
 }

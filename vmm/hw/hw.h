@@ -48,6 +48,8 @@ void irq_register(uint8_t vector, void (*handler)(void));
 void irq_unmask(unsigned irq);
 /* Opens the interrupt flag for one moment: every interrupt that is pending gets its handler. */
 void irq_window(void);
+/* An interrupt that a VM exit has acknowledged gets its handler. */
+void hw_interrupt(uint8_t vector);
 /* Host NMIs since start. */
 uint64_t hw_nmi_count(void);
 
@@ -65,6 +67,13 @@ void hw_timer_arm(uint64_t tsc_deadline);
 void hw_timer_interrupt(void);
 /* False: the firmware left the local APIC off, and hw_timer_arm() does nothing. */
 bool hw_timer_present(void);
+/* For a guest's CPU that takes the timer's interrupt by itself, HW_VECTOR_TIMER: it comes when the
+ * TSC reaches the deadline, and not before. False: the deadline has passed, or an earlier interrupt
+ * is still pending. In the place of hw_timer_arm(), and up to the next sleep. */
+#define HW_VECTOR_TIMER 0x40u
+bool hw_timer_notify(uint64_t tsc_deadline);
+/* False: this machine's timer can't do that. */
+bool hw_timer_exact(void);
 
 /* --- frames.c: host memory -------------------------------------------------------------------- */
 

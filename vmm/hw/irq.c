@@ -102,6 +102,13 @@ void irq_dispatch(uint8_t vector)
         log_warn("interrupt on vector %u, which nobody expects", vector);
 }
 
+/* The spurious one has no end: isr.asm. */
+void hw_interrupt(uint8_t vector)
+{
+    if (vector != VECTOR_SPURIOUS)
+        irq_dispatch(vector);
+}
+
 void irq_window(void)
 {
     /* STI holds interrupts off for one more instruction: the NOP. */

@@ -20,6 +20,7 @@ enum lapic_register {
     LAPIC_EOI = 0x0B0,
     LAPIC_SVR = 0x0F0,
     LAPIC_ISR = 0x100, /* eight, 10h apart */
+    LAPIC_IRR = 0x200, /* likewise */
     LAPIC_ICR = 0x300,
     LAPIC_LVT_TIMER = 0x320,
     LAPIC_LVT_LINT0 = 0x350,
@@ -219,6 +220,24 @@ void hw_timer_interrupt(void)
         timer_program(wakeup_sleep(&wakeup, 0));
 }
 
+bool hw_timer_exact(void)
+{
+    return present && deadline_mode;
+}
+
+static bool timer_pending(void)
+{
+    return lapic_read(LAPIC_IRR + 0x10 * (VECTOR_TIMER / 32)) & BIT(VECTOR_TIMER % 32);
+}
+
+bool hw_timer_notify(uint64_t tsc_deadline)
+{
+    uint64_t before = wakeup_only(&wakeup, tsc_deadline);
+    timer_program(tsc_deadline);
+    uint64_t now = rdtsc();
+    return now < tsc_deadline && !(before <= now && timer_pending());
+}
+
 void hw_sleep_until(uint64_t tsc_deadline)
 {
     bool drawn = screen_draw();
@@ -231,6 +250,7 @@ void hw_sleep_until(uint64_t tsc_deadline)
         cpu_pause();
         return;
     }
+    wakeup_passed(&wakeup, rdtsc());
     timer_program(wakeup_sleep(&wakeup, tsc_deadline));
     /* Interrupts are taken from the instruction after STI's successor on: none can slip in between
      * the caller's checks and the HLT without ending it. */

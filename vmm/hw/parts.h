@@ -6,7 +6,7 @@
 #include "term/surface.h"
 
 #define VECTOR_IRQ_BASE 0x20u /* the 8259s: IRQ 0 to 15 */
-#define VECTOR_TIMER    0x40u
+#define VECTOR_TIMER    HW_VECTOR_TIMER
 #define VECTOR_OTHER    0xFEu /* stands for all that have no stub of their own: isr.asm */
 #define VECTOR_SPURIOUS 0xFFu
 

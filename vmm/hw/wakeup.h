@@ -2,7 +2,8 @@
  * One timer, two users: what hw_timer_arm() was told, and a sleep. This decides when the hardware
  * has to be programmed, so that it is touched as seldom as possible: what it holds is only ever
  * replaced by something earlier. An interrupt that then comes too early finds out what is still
- * awaited. Pure: no hardware here. Times are the host's TSC; UINT64_MAX is never.
+ * awaited. A guest's CPU that is to be notified needs the timer to itself, and takes the interrupt
+ * without anybody's knowing. Pure: no hardware here. Times are the host's TSC; UINT64_MAX is never.
  */
 #ifndef HW_WAKEUP_H
 #define HW_WAKEUP_H
@@ -29,6 +30,22 @@ static inline uint64_t wakeup_ask(struct wakeup *wakeup, uint64_t deadline)
 {
     wakeup->asked = deadline;
     return wakeup_sleep(wakeup, deadline);
+}
+
+/* The hardware will interrupt at the deadline and at no other time. Gives when it would have. */
+static inline uint64_t wakeup_only(struct wakeup *wakeup, uint64_t deadline)
+{
+    uint64_t before = wakeup->armed;
+    wakeup->asked = WAKEUP_NEVER;
+    wakeup->armed = deadline;
+    return before;
+}
+
+/* What was to interrupt by now isn't going to: it has, or it waits for interrupts to be on. */
+static inline void wakeup_passed(struct wakeup *wakeup, uint64_t now)
+{
+    if (wakeup->armed <= now)
+        wakeup->armed = WAKEUP_NEVER;
 }
 
 /* The hardware's interrupt: it is idle now. A deadline that has passed is served by this one. */

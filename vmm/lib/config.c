@@ -169,11 +169,11 @@ static bool take_trace(struct parse *p, const char *value)
 
 static bool take_apicv(struct parse *p, const char *value)
 {
-    static const char *const names[] = {"off", "tpr", "on"};
+    static const char *const names[] = {"off", "tpr", "delivery", "on"};
 
     if (take_name(value, names, ARRAY_SIZE(names), &p->config->vm.apicv))
         return true;
-    return FAIL(p, "apicv \"%.40s\" is none of on, tpr, off", value);
+    return FAIL(p, "apicv \"%.40s\" is none of on, delivery, tpr, off", value);
 }
 
 /* A key that terminals send for another one can't be told from it. */
@@ -344,7 +344,7 @@ bool config_parse(const char *text, size_t size, struct config *config, struct i
 
     memset(config, 0, sizeof(*config));
     config->vm.memory_bytes = MIB(256);
-    config->vm.apicv = 2;
+    config->vm.apicv = 3;
     config->log_level = LOG_INFO;
     config->escape = 1;
     if (!ini_parse(text, size, (struct ini_handler){.entry = take_entry, .ctx = &p}, error))

@@ -20,7 +20,7 @@ struct vm_config {
     uint64_t memory_bytes; /* multiple of 4 KiB; 256 MiB where it isn't given */
     bool memory_given;
     unsigned disk_count;
-    int apicv;                                     /* 0, 1, 2: key "apicv" = off|tpr|on */
+    int apicv;                                     /* 0 to 3: key "apicv" = off|tpr|delivery|on */
     char disk[CONFIG_MAX_DISKS][CONFIG_PATH_SIZE]; /* in order vda, vdb, ... */
 };
 

@@ -279,6 +279,7 @@ void pc_connect(struct pc *pc, struct vcpu *vcpu)
     vcpu->irq_high = lapic_irq_cause(&pc->lapic);
     vcpu->apic_help = pc->config.apic_help;
     vcpu->apic_page = pc->config.apic_page;
+    vcpu->apic_posted = pc->config.apic_posted;
     vcpu->wall_epoch_s = pc->config.rtc_epoch_s;
 }
 

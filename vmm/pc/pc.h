@@ -49,6 +49,7 @@ struct pc_config {
     vtime_t (*now)(void *ctx);
     void *now_ctx;
     uint32_t *apic_page;            /* 4 KiB for the local APIC's registers */
+    uint32_t *apic_posted;          /* a page for what is posted, with VAPIC_POSTED */
     enum vapic_help apic_help;      /* what the CPU does of it by itself */
     uint32_t apic_timer_hz;         /* what CPUID tells of it: cpuid_crystal_hz() */
     uint64_t physical_address_mask; /* guest physical address bits that exist */
@@ -182,6 +183,8 @@ bool pc_apic_read(void *pc, uint32_t msr, uint64_t *value);
 bool pc_apic_write(void *pc, uint32_t msr, uint64_t value);
 void pc_apic_state(void *pc, struct vapic *out);
 bool pc_apic_due(void *pc);
+vtime_t pc_apic_post(void *pc);
+void pc_apic_take_back(void *pc);
 void pc_apic_event(void *pc, enum vexit_kind kind, uint32_t detail);
 
 #endif

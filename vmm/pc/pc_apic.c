@@ -50,6 +50,12 @@ static void set_intr(void *ctx, unsigned pin, bool high)
         pc->vcpu->irq_high = high;
 }
 
+/* The run loop arms it as it arms any device's, or posts it anew. */
+static void timer_taken_back(void *ctx)
+{
+    pc_attend(ctx);
+}
+
 /* The run loop tells the CPU before the next entry. */
 static void apic_changed(void *ctx)
 {
@@ -248,6 +254,7 @@ static __attribute__((noinline)) bool write_timer(struct pc *pc, uint32_t msr, u
 {
     vtime_t before = lapic_ops.next_deadline(&pc->lapic);
     /* A kernel's next tick: behind the last one there is nothing that the present could end. */
+    lapic_settle_posted(&pc->lapic);
     if (msr != LAPIC_MSR_TSC_DEADLINE || lapic_timer_tsc_deadline(&pc->lapic) != 0)
         lapic_ops.advance(&pc->lapic, now(pc));
     bool done = lapic_msr_write(&pc->lapic, msr, value);
@@ -280,7 +287,7 @@ void pc_apic_state(void *ctx, struct vapic *out)
     struct pc *pc = ctx;
     const struct lapic *lapic = &pc->lapic;
 
-    if (pc->config.apic_help != VAPIC_DELIVERY) { /* then nobody asks for the rest */
+    if (pc->config.apic_help < VAPIC_DELIVERY) { /* then nobody asks for the rest */
         *out = (struct vapic){.tpr = lapic_tpr(lapic), .tpr_threshold = lapic_tpr_threshold(lapic)};
         return;
     }
@@ -304,6 +311,20 @@ bool pc_apic_due(void *ctx)
     const struct pc *pc = ctx;
 
     return lapic_delivery_due(&pc->lapic);
+}
+
+vtime_t pc_apic_post(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    return lapic_post(&pc->lapic);
+}
+
+void pc_apic_take_back(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    lapic_take_back(&pc->lapic);
 }
 
 void pc_apic_event(void *ctx, enum vexit_kind kind, uint32_t detail)
@@ -331,10 +352,12 @@ void pc_apic_init(struct pc *pc)
         [VAPIC_NONE] = LAPIC_ALONE,
         [VAPIC_TPR] = LAPIC_SHARED_TPR,
         [VAPIC_DELIVERY] = LAPIC_DELIVERED,
+        [VAPIC_POSTED] = LAPIC_DELIVERED,
     };
     const struct lapic_config config = {
         .page = pc->config.apic_page,
         .help = help[pc->config.apic_help],
+        .posted = pc->config.apic_help == VAPIC_POSTED ? pc->config.apic_posted : NULL,
         .id = PC_APIC_ID,
         .boot_processor = true,
         .timer_hz = pc->config.apic_timer_hz,
@@ -345,6 +368,7 @@ void pc_apic_init(struct pc *pc)
         .nmi = {raise_nmi, pc},
         .init = {take_init, pc},
         .moved = {place_page, pc},
+        .taken_back = {timer_taken_back, pc},
         .extint_ack = extint_ack,
         .eoi = end_of_interrupt,
         .offer_end = offer_end,

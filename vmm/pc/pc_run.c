@@ -187,7 +187,8 @@ static void advance(void *ctx, vtime_t now)
 {
     struct pc *pc = ctx;
 
-    advance_if_due(&lapic_ops, &pc->lapic, now);
+    if (lapic_ops.next_deadline(&pc->lapic) <= now || pc->lapic.posted)
+        lapic_ops.advance(&pc->lapic, now);
     if (pc->deadline_stale || pc->deadline <= now)
         advance_others(pc, now);
 }
@@ -255,6 +256,8 @@ const struct vcpu_hooks pc_hooks = {
     .cr8_write = cr8_write,
     .apic_state = pc_apic_state,
     .apic_due = pc_apic_due,
+    .apic_post = pc_apic_post,
+    .apic_take_back = pc_apic_take_back,
     .apic_event = pc_apic_event,
     .tsc_moved = tsc_moved,
     .advance = advance,

@@ -23,7 +23,7 @@ void apic_sync(struct vcpu *vcpu, bool held_off)
 
 bool apic_wakes(struct vcpu *vcpu)
 {
-    return vcpu->apic_help == VAPIC_DELIVERY && (vcpu->rflags & X86_RFLAGS_IF) &&
+    return vcpu->apic_help >= VAPIC_DELIVERY && (vcpu->rflags & X86_RFLAGS_IF) &&
            vcpu->hooks.apic_due(vcpu->hooks.ctx);
 }
 

@@ -96,6 +96,7 @@ enum vapic_help {
     VAPIC_TPR,      /* CR8 */
     VAPIC_DELIVERY, /* it takes requests from IRR and ends them; EOI, TPR and self-IPIs don't exit
                      */
+    VAPIC_POSTED, /* and it can be notified of requests while the guest runs, by the host's timer */
     VAPIC_HELP_COUNT
 };
 
@@ -173,6 +174,9 @@ struct backend {
     const char *apic_help_name[VAPIC_HELP_COUNT];
     /* Before an entry, where vcpu->apic_help isn't VAPIC_NONE: see struct vapic. */
     void (*apic)(struct vcpu *vcpu, const struct vapic *vapic);
+    /* With VAPIC_POSTED: notifies the CPU of what is posted when the host's TSC gets to `tsc`, and
+     * no sooner; UINT64_MAX: not at all. False: that can't be promised now, and it won't. */
+    bool (*post)(struct vcpu *vcpu, uint64_t tsc);
     /* MSRs that the guest may touch without an exit: reads, or reads and writes. */
     void (*msr_open)(struct vcpu *vcpu, uint32_t msr, bool writes);
     /* What a debugger wants to see, from the next entry on (debug.h). False: controls->trap was

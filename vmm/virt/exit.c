@@ -58,7 +58,7 @@ static enum exit_action deadline_exit(struct vcpu *vcpu, struct vexit *exit)
 static enum exit_action window_exit(struct vcpu *vcpu, struct vexit *exit)
 {
     (void)exit;
-    if (vcpu->apic_help == VAPIC_DELIVERY)
+    if (vcpu->apic_help >= VAPIC_DELIVERY)
         vcpu->apic_stale = true; /* the CPU may have waited for it with a request of the APIC's */
     if (vcpu->attention == 0)
         vcpu->devices_touched = true;

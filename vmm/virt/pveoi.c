@@ -20,7 +20,7 @@
 
 bool pveoi_shown(const struct vcpu *vcpu)
 {
-    return vcpu->apic_help != VAPIC_DELIVERY;
+    return vcpu->apic_help < VAPIC_DELIVERY;
 }
 
 static bool read_word(struct vcpu *vcpu, gpa_t gpa, uint8_t word[4])

@@ -23,24 +23,74 @@ static vtime_t run_now(const struct vcpu *vcpu)
  */
 #define RUN_DEADLINES_PER_SECOND 50000u
 
+/* The TSC at a guest time, at the earliest `least` ticks from now; UINT64_MAX: never. The distance
+ * is converted, not the date: rounding then can't place it before the deadline by more than a tick,
+ * however long the guest has been running. */
+static inline uint64_t run_tsc_at(const struct vcpu *vcpu, vtime_t deadline_ns, uint64_t least)
+{
+    uint64_t tsc = vcpu->host->tsc();
+    vtime_t now = clock_ns(&vcpu->clock, tsc);
+    uint64_t ahead = deadline_ns > now ? clock_ticks(&vcpu->clock, deadline_ns - now) : 0;
+    ahead = max_u64(ahead, least);
+    return ahead < UINT64_MAX - tsc ? tsc + ahead : UINT64_MAX;
+}
+
+/* --- a timer of the guest's that the CPU serves ----------------------------------------------- */
+
+/* The guest's own ticks don't end its turn then, and a UART without an interrupt waits for one that
+ * does: so long behind the first of them there is one. */
+#define RUN_LOOK_NS 50000000u
+
+static void run_take_back(struct vcpu *vcpu)
+{
+    if (vcpu->posted_ns == VTIME_NEVER)
+        return;
+    vcpu->posted_ns = VTIME_NEVER;
+    vcpu->posted_tsc = UINT64_MAX;
+    vcpu->hooks.apic_take_back(vcpu->hooks.ctx);
+    vcpu->backend->post(vcpu, UINT64_MAX);
+}
+
+/* A guest that sleeps isn't there to be notified, and a debugger's steps are nobody else's. */
+static void run_post(struct vcpu *vcpu)
+{
+    if (vcpu->halted || vcpu->debugging || vcpu->stopped)
+        return;
+    vtime_t posted_ns = vcpu->hooks.apic_post(vcpu->hooks.ctx);
+    if (posted_ns == vcpu->posted_ns)
+        return;
+    vcpu->posted_ns = posted_ns;
+    vcpu->posted_tsc = posted_ns == VTIME_NEVER ? UINT64_MAX : run_tsc_at(vcpu, posted_ns, 0);
+    if (!vcpu->backend->post(vcpu, vcpu->posted_tsc))
+        run_take_back(vcpu);
+}
+
+/* --- deadlines -------------------------------------------------------------------------------- */
+
+/* Of all devices, when the timer is posted: the look at the host comes to them. */
+static __attribute__((noinline)) vtime_t run_with_look(struct vcpu *vcpu, vtime_t deadline_ns)
+{
+    if (vcpu->deadline_ns == 0) /* one has been served */
+        vcpu->look_ns = VTIME_NEVER;
+    if (vcpu->posted_ns < VTIME_NEVER - RUN_LOOK_NS)
+        vcpu->look_ns = min_u64(vcpu->look_ns, vcpu->posted_ns + RUN_LOOK_NS);
+    return min_u64(deadline_ns, vcpu->look_ns);
+}
+
 /* Arms the backend for the nearest device deadline, only when that one changed. */
 static void run_arm_deadline(struct vcpu *vcpu)
 {
     vtime_t deadline_ns = vcpu->hooks.next_deadline(vcpu->hooks.ctx);
+    if (vcpu->posted_ns != VTIME_NEVER)
+        deadline_ns = run_with_look(vcpu, deadline_ns);
     if (deadline_ns == vcpu->deadline_ns)
         return;
     vcpu->deadline_ns = deadline_ns;
     vcpu->deadline_tsc = UINT64_MAX;
-    if (deadline_ns != VTIME_NEVER) {
-        /* The distance is converted, not the date: rounding then can't place the exit before the
-         * deadline by more than a tick, however long the guest has been running. */
-        uint64_t tsc = vcpu->host->tsc();
-        vtime_t now = clock_ns(&vcpu->clock, tsc);
-        uint64_t ahead = deadline_ns > now ? clock_ticks(&vcpu->clock, deadline_ns - now) : 0;
-        if (vcpu->deadline_served)
-            ahead = max_u64(ahead, vcpu->clock.tsc_hz / RUN_DEADLINES_PER_SECOND);
-        vcpu->deadline_tsc = ahead < UINT64_MAX - tsc ? tsc + ahead : UINT64_MAX;
-    }
+    if (deadline_ns != VTIME_NEVER)
+        vcpu->deadline_tsc =
+            run_tsc_at(vcpu, deadline_ns,
+                       vcpu->deadline_served ? vcpu->clock.tsc_hz / RUN_DEADLINES_PER_SECOND : 0);
     vcpu->deadline_served = false;
     vcpu->backend->set_deadline(vcpu, vcpu->deadline_tsc);
 }
@@ -58,6 +108,17 @@ static void run_advance_if_due(struct vcpu *vcpu)
     vcpu->hooks.advance(vcpu->hooks.ctx, run_now(vcpu));
     vcpu->deadline_served = true;
     vcpu->deadline_ns = 0;
+}
+
+/* The host itself may have had the interrupt that was to notify the CPU: then its time is over, or
+ * it is an ordinary deadline for what rounding has left of it. */
+static __attribute__((noinline)) void run_look_at_posted(struct vcpu *vcpu)
+{
+    run_post(vcpu);
+    if (vcpu->posted_tsc == UINT64_MAX || vcpu->host->tsc() < vcpu->posted_tsc)
+        return;
+    run_take_back(vcpu);
+    vcpu->hooks.advance(vcpu->hooks.ctx, run_now(vcpu));
 }
 
 static void run_want_window(struct vcpu *vcpu, enum vwindow window, bool wanted)
@@ -118,6 +179,8 @@ static void run_look_at_devices(struct vcpu *vcpu)
 {
     vcpu->devices_touched = false;
     run_advance_if_due(vcpu);
+    if (vcpu->apic_help == VAPIC_POSTED)
+        run_look_at_posted(vcpu);
     enum vm_stop stop = vcpu->hooks.stop_request(vcpu->hooks.ctx);
     if (stop != VM_RUNNING) {
         vcpu_stop(vcpu, stop, "the guest asked for it");
@@ -153,6 +216,25 @@ static void run_sleep(struct vcpu *vcpu)
     vcpu->host->sleep_until(vcpu->deadline_tsc);
     account_return(&vcpu->account, vcpu->host->tsc());
     vcpu->hooks.host_events(vcpu->hooks.ctx);
+    vcpu->look_ns = VTIME_NEVER;
+}
+
+static void run_suspend_posting(struct vcpu *vcpu)
+{
+    vcpu->post_again |= vcpu->posted_ns != VTIME_NEVER;
+    run_take_back(vcpu);
+}
+
+/* What was posted before a HLT may be posted again. */
+static bool run_post_again(struct vcpu *vcpu)
+{
+    if (!vcpu->post_again || vcpu->halted)
+        return false;
+    vcpu->post_again = false;
+    run_post(vcpu);
+    if (vcpu->posted_ns == VTIME_NEVER)
+        return false;
+    return vcpu->devices_touched = true; /* its deadline is none any more */
 }
 
 /* All that lies between two entries. False when the guest has stopped. A debugger's single step has
@@ -160,15 +242,20 @@ static void run_sleep(struct vcpu *vcpu)
 static bool run_attend(struct vcpu *vcpu)
 {
     for (;;) {
+        if (vcpu->halted || vcpu->debugging)
+            run_suspend_posting(vcpu);
         if (vcpu->debugging && !vcpu->stopped)
             debug_attend(vcpu);
         if (vcpu->devices_touched)
             run_look_at_devices(vcpu);
         if (vcpu->stopped) {
+            run_take_back(vcpu);
             debug_guest_ended(vcpu);
             return false;
         }
         run_choose_event(vcpu);
+        if (run_post_again(vcpu))
+            continue;
         if (vcpu->halted)
             run_sleep(vcpu);
         else if (vcpu->debugging)

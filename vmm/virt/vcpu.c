@@ -25,6 +25,10 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->stop = VM_RUNNING;
     vcpu->stop_reason[0] = '\0';
     vcpu->entry_error = 0;
+    vcpu->posted_ns = VTIME_NEVER;
+    vcpu->posted_tsc = UINT64_MAX;
+    vcpu->post_again = false;
+    vcpu->look_ns = VTIME_NEVER;
     vcpu->deadline_ns = 0;
     vcpu->deadline_tsc = UINT64_MAX;
     vcpu->deadline_served = false;

@@ -91,6 +91,11 @@ struct vcpu_hooks {
      * that it has left something to do: VEXIT_APIC_*. */
     void (*apic_state)(void *ctx, struct vapic *out);
     bool (*apic_due)(void *ctx);
+    /* With VAPIC_POSTED: what the local APIC's timer will request is posted for the CPU. Guest time
+     * at which the CPU is to be notified, VTIME_NEVER: nothing is posted; next_deadline() leaves
+     * out what is. And: it is posted no more, since the CPU won't be notified. */
+    vtime_t (*apic_post)(void *ctx);
+    void (*apic_take_back)(void *ctx);
     void (*apic_event)(void *ctx, enum vexit_kind kind, uint32_t detail);
     void (*tsc_moved)(void *ctx); /* the guest's TSC was set */
     void (*advance)(void *ctx, vtime_t now);
@@ -219,6 +224,13 @@ struct vcpu {
     struct insn_memo insn_memo[8];
     struct ahead_vain ahead_vain[32];
     gva_t insn_mismatch; /* insn.c: RIP + 1 where the bytes weren't what the exit said; 0: none */
+
+    /* With VAPIC_POSTED. Behind all that short exits use. */
+    uint32_t *apic_posted; /* the descriptor of what is posted */
+    uint64_t posted_ns;    /* when the CPU is notified of it; VTIME_NEVER: nothing is posted */
+    uint64_t posted_tsc;   /* the same as host TSC, UINT64_MAX for nothing */
+    bool post_again;       /* something was taken back for a HLT */
+    vtime_t look_ns;       /* meanwhile: when the host is looked after all the same */
 
     _Alignas(64) uint8_t backend_state[VCPU_BACKEND_STATE_SIZE];
 };

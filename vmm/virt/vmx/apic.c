@@ -9,10 +9,16 @@
  * APIC-register virtualization serves reads in both modes. In xAPIC mode it also puts what the
  * guest writes into the page, raw, and exits behind the instruction: nothing has to be fetched and
  * decoded then. The device trusts nothing there that the guest can write so.
+ *
+ * Posted interrupts let the guest's timer expire without an exit. The notification is the host
+ * timer's own vector: pxHV needs that timer for its sleep alone, and while the guest runs the VMX-
+ * preemption timer has all other deadlines. What the CPU takes from the descriptor it puts into the
+ * page, and into RVI.
  */
 #include "virt/vmx/vmx.h"
 
 #include "hw/cpu.h"
+#include "hw/hw.h"
 #include "lib/bits.h"
 
 #define X2APIC_FIRST    0x800u
@@ -30,7 +36,9 @@ enum vapic_help vmx_apic_help(void)
 {
     if (!vmx_caps.tpr_shadow)
         return VAPIC_NONE;
-    return vmx_caps.interrupt_delivery ? VAPIC_DELIVERY : VAPIC_TPR;
+    if (!vmx_caps.interrupt_delivery)
+        return VAPIC_TPR;
+    return vmx_caps.posted_interrupts && hw_timer_exact() ? VAPIC_POSTED : VAPIC_DELIVERY;
 }
 
 bool vmx_apic_init(struct vcpu *vcpu, struct vmx_vcpu *state, const struct frame_source *frames)
@@ -38,8 +46,13 @@ bool vmx_apic_init(struct vcpu *vcpu, struct vmx_vcpu *state, const struct frame
     if (vcpu->apic_help == VAPIC_NONE)
         return true;
     vmwrite(VMCS_VIRTUAL_APIC_PAGE, (hpa_t)vcpu->apic_page);
-    if (vcpu->apic_help != VAPIC_DELIVERY)
+    if (vcpu->apic_help < VAPIC_DELIVERY)
         return true;
+    if (vcpu->apic_help == VAPIC_POSTED) {
+        vmwrite(VMCS_EXIT_CONTROLS, vmx_caps.exit | EXI_ACKNOWLEDGE);
+        vmwrite(VMCS_NOTIFICATION_VECTOR, HW_VECTOR_TIMER);
+        vmwrite(VMCS_POSTED_DESCRIPTOR, (hpa_t)vcpu->apic_posted);
+    }
     state->apic_access_page = frames->alloc(frames->ctx, 1); /* nobody ever reads or writes it */
     vmwrite(VMCS_APIC_ACCESS_PAGE, state->apic_access_page);
     return state->apic_access_page != 0;
@@ -88,12 +101,33 @@ static void map_page(struct vcpu *vcpu, bool mapped)
     vmx_flush(vcpu);
 }
 
+/* Not without virtual-interrupt delivery: the VM entry would fail. */
+static void switch_posting(struct vmx_vcpu *state, bool posting)
+{
+    if (posting == state->apic_posting)
+        return;
+    state->apic_posting = posting;
+    vmwrite(VMCS_PIN_CONTROLS, vmx_caps.pin | (posting ? PIN_POSTED_INTERRUPTS : 0));
+}
+
+/* Off when nothing is posted: what else makes the host's timer interrupt is then an exit. Bochs 3.0
+ * takes a notification that finds nothing for vector FFh. */
+bool vmx_post(struct vcpu *vcpu, uint64_t tsc)
+{
+    bool never = tsc == UINT64_MAX, posting = !never && hw_timer_notify(tsc);
+
+    switch_posting(vmx_state(vcpu), posting);
+    return posting || never;
+}
+
 static void switch_delivery(struct vcpu *vcpu, bool delivery, enum vapic_access access)
 {
     struct vmx_vcpu *state = vmx_state(vcpu);
     bool page = delivery && access == VAPIC_PAGE, msrs = delivery && access == VAPIC_MSRS;
     uint32_t cpu2 = vmx_caps.cpu2;
 
+    if (!delivery)
+        switch_posting(state, false);
     if (page != state->apic_mapped)
         map_page(vcpu, page);
     state->apic_mapped = page;
@@ -137,10 +171,11 @@ static void write_eoi_exits(struct vcpu *vcpu, const uint32_t level[8], bool all
 /*
  * Bochs 2.7 delivers what is requested in spite of a clear IF when an interrupt of the host's is
  * pending, too. It offers virtual-interrupt delivery without posted interrupts, which no CPU of
- * Intel's does. There a request that finds IF clear waits for an interrupt window, during which the
- * CPU takes none by itself. A request that has to wait for the end of another interrupt, which
- * handlers tell with IF clear, isn't shown before that end has made an exit. Only what the guest
- * sends itself stays at risk.
+ * Intel's does. Bochs 3.0 does the same in models that have both, and counts its preemption timer
+ * by each tick of the TSC, which no CPU of Intel's with both is known to. There a request that
+ * finds IF clear waits for an interrupt window, during which the CPU takes none by itself. A
+ * request that has to wait for the end of another interrupt, which handlers tell with IF clear,
+ * isn't shown before that end has made an exit. Only what the guest sends itself stays at risk.
  */
 static bool waits_for_window(const struct vcpu *vcpu, const struct vapic *vapic)
 {

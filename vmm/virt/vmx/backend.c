@@ -123,6 +123,10 @@ static void vmx_park(struct vcpu *vcpu)
     state->trust = 0;
 }
 
+#define DELIVERY_NAMES                                                                             \
+    "TPR shadow, APIC-register virtualization, virtual-interrupt delivery, APIC-access page, "     \
+    "x2APIC mode"
+
 const struct backend vmx_backend = {
     .name = "VT-x",
     .enabled = "VMXON executed successfully!",
@@ -146,10 +150,10 @@ const struct backend vmx_backend = {
     .dump = vmx_dump,
     .apic_help = vmx_apic_help,
     .apic_help_name = {[VAPIC_TPR] = "TPR shadow",
-                       [VAPIC_DELIVERY] =
-                           "TPR shadow, APIC-register virtualization, virtual-interrupt delivery, "
-                           "APIC-access page, x2APIC mode"},
+                       [VAPIC_DELIVERY] = DELIVERY_NAMES,
+                       [VAPIC_POSTED] = DELIVERY_NAMES ", posted interrupts"},
     .apic = vmx_apic,
+    .post = vmx_post,
     .msr_open = vmx_msr_open,
     .debug = vmx_debug,
 };

@@ -68,8 +68,11 @@ static void look_for_apic_help(struct vmx_caps *caps, bool true_ctls)
 
     caps->tpr_shadow = cpu_control_exists(true_ctls, CPU_TPR_SHADOW);
     caps->interrupt_delivery = (rdmsr(cpu2_word.msr) >> 32 & cpu2) == cpu2;
-    caps->delivery_ignores_if =
-        !(rdmsr(true_ctls ? pin_word.true_msr : pin_word.msr) >> 32 & PIN_POSTED_INTERRUPTS);
+    bool posted = rdmsr(true_ctls ? pin_word.true_msr : pin_word.msr) >> 32 & PIN_POSTED_INTERRUPTS;
+    caps->delivery_ignores_if = !posted || caps->preemption_shift == 0;
+    caps->posted_interrupts =
+        posted && caps->interrupt_delivery && caps->preemption_timer &&
+        (rdmsr(true_ctls ? exit_word.true_msr : exit_word.msr) >> 32 & EXI_ACKNOWLEDGE);
 }
 
 static const char *settle_controls(struct vmx_caps *caps, bool true_ctls)
@@ -122,13 +125,13 @@ const char *vmx_caps_read(struct vmx_caps *caps)
     caps->timer_saved = caps->exit & EXI_SAVE_TIMER;
     caps->virtual_nmis = caps->pin & PIN_VIRTUAL_NMIS;
     caps->monitor_trap = cpu_control_exists(basic & VMX_BASIC_TRUE_CTLS, CPU_MONITOR_TRAP);
+    caps->preemption_shift = rdmsr(MSR_IA32_VMX_MISC) & 31;
     look_for_apic_help(caps, basic & VMX_BASIC_TRUE_CTLS);
     caps->wbinvd = caps->cpu2 & CPU2_WBINVD;
     caps->rdtscp = caps->cpu2 & CPU2_RDTSCP;
     caps->invpcid = caps->cpu2 & CPU2_INVPCID;
     caps->xsaves = caps->cpu2 & CPU2_XSAVES;
     caps->host_pat = caps->exit & EXI_LOAD_PAT;
-    caps->preemption_shift = rdmsr(MSR_IA32_VMX_MISC) & 31;
     /* A VPID that can't be flushed alone would keep stale translations after a CR write. */
     caps->vpid = (caps->cpu2 & CPU2_VPID) && (caps->ept_cap & EPT_CAP_INVVPID) &&
                  (caps->ept_cap & EPT_CAP_INVVPID_SINGLE);

@@ -262,7 +262,6 @@ static const uint8_t quick_kind[] = {
 
 /* Likewise, but what follows may take long, or sleep. */
 static const uint8_t plain_kind[] = {
-    [EXIT_REASON_EXTERNAL_INTERRUPT] = VEXIT_HOST_IRQ + 1,
     [EXIT_REASON_TRIPLE_FAULT] = VEXIT_TRIPLE_FAULT + 1,
     [EXIT_REASON_INIT] = VEXIT_INIT + 1,
     [EXIT_REASON_SIPI] = VEXIT_SIPI + 1,
@@ -286,11 +285,23 @@ static const uint8_t plain_kind[] = {
     [EXIT_REASON_ENCLS] = VEXIT_UNDEFINED_INSN + 1,
 };
 
+/* Where posted interrupts make the exit acknowledge it, its handler is still to run. */
+static __attribute__((noinline)) void decode_external_interrupt(struct vexit *exit)
+{
+    uint32_t info = (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_INFO);
+    exit->kind = VEXIT_HOST_IRQ;
+    if (info & INTR_INFO_VALID)
+        hw_interrupt((uint8_t)(info & INTR_INFO_VECTOR));
+}
+
 static void decode_rest(struct vcpu *vcpu, struct vexit *exit, uint32_t reason)
 {
     switch (reason) {
     case EXIT_REASON_EXCEPTION_NMI:
         decode_exception(vcpu, exit);
+        break;
+    case EXIT_REASON_EXTERNAL_INTERRUPT:
+        decode_external_interrupt(exit);
         break;
     case EXIT_REASON_EPT_VIOLATION:
         decode_ept_violation(vcpu, exit);

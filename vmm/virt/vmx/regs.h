@@ -88,6 +88,7 @@
 /* VM-exit controls */
 #define EXI_SAVE_DEBUG         BIT(2)
 #define EXI_HOST_ADDRESS_SPACE BIT(9)
+#define EXI_ACKNOWLEDGE        BIT(15)
 #define EXI_LOAD_PAT           BIT(19)
 #define EXI_LOAD_EFER          BIT(21)
 #define EXI_SAVE_TIMER         BIT(22)
@@ -100,6 +101,7 @@
 
 /* 16-bit control and guest-state fields */
 #define VMCS_VPID                   0x0000u
+#define VMCS_NOTIFICATION_VECTOR    0x0002u
 #define VMCS_GUEST_ES_SELECTOR      0x0800u /* ES CS SS DS FS GS LDTR TR, two apart */
 #define VMCS_GUEST_INTERRUPT_STATUS 0x0810u /* RVI 7-0, SVI 15-8 */
 
@@ -117,6 +119,7 @@
 #define VMCS_TSC_OFFSET         0x2010u
 #define VMCS_VIRTUAL_APIC_PAGE  0x2012u
 #define VMCS_APIC_ACCESS_PAGE   0x2014u
+#define VMCS_POSTED_DESCRIPTOR  0x2016u
 #define VMCS_EPT_POINTER        0x201Au
 #define VMCS_EOI_EXIT_BITMAP0   0x201Cu /* four, two apart */
 #define VMCS_XSS_EXITING_BITMAP 0x202Cu

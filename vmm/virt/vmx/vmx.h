@@ -12,7 +12,7 @@ struct vmx_caps {
     uint32_t revision_id;
     bool ins_outs_info;
     bool preemption_timer, timer_saved, virtual_nmis, vpid, wbinvd, rdtscp, invpcid, xsaves,
-        host_pat, monitor_trap, tpr_shadow, interrupt_delivery;
+        host_pat, monitor_trap, tpr_shadow, interrupt_delivery, posted_interrupts;
     bool delivery_ignores_if;  /* see apic.c */
     unsigned preemption_shift; /* the timer counts TSC ticks >> shift */
     uint64_t ept_cap;
@@ -53,7 +53,7 @@ struct vmx_vcpu {
     hpa_t apic_access_page;
     uint64_t eoi_exits[4];
     enum vapic_access apic_access;
-    bool apic_delivery, apic_mapped;
+    bool apic_delivery, apic_mapped, apic_posting;
     bool apic_waits; /* for a window, as wants_window[] does */
     uint8_t apic_threshold;
     void (*enter)(void); /* vmx_launch or vmx_resume */
@@ -126,6 +126,7 @@ enum vapic_help vmx_apic_help(void);
 bool vmx_apic_init(struct vcpu *vcpu, struct vmx_vcpu *state, const struct frame_source *frames);
 void vmx_apic_reset(struct vcpu *vcpu);
 void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic);
+bool vmx_post(struct vcpu *vcpu, uint64_t tsc);
 uint64_t vmx_apic_cr8(const struct vcpu *vcpu);
 void vmx_apic_set_cr8(struct vcpu *vcpu, uint64_t cr8);
 
