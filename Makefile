@@ -33,6 +33,7 @@ PACKAGE_mkfs.vfat := dosfstools
 PACKAGE_mcopy := mtools
 PACKAGE_mke2fs := e2fsprogs
 PACKAGE_cpio := cpio
+PACKAGE_unxz := xz-utils
 PACKAGE_cppcheck := cppcheck
 PACKAGE_bochs := bochs
 PACKAGE_gdb := gdb
@@ -41,7 +42,7 @@ PACKAGE_python3 := python3
 PACKAGE_grub-mkrescue := grub-common
 PACKAGE_xorriso := xorriso
 PACKAGE_chromium := chromium
-TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio cppcheck bochs gdb \
+TOOLS := gcc clang clang-format ld nasm iasl sfdisk mkfs.vfat mcopy mke2fs cpio unxz cppcheck bochs gdb \
          qemu-system-x86_64 python3 grub-mkrescue xorriso chromium
 NEED_TOOLS := $(TOOLS:%=need-%)
 
@@ -60,7 +61,8 @@ PACKAGE_pytest := python3-pytest
 PACKAGE_pexpect := python3-pexpect
 PACKAGE_bios := bochsbios
 PACKAGE_vgabios := vgabios
-FILE_ovmf := /usr/share/OVMF/OVMF_CODE.fd
+# Debian 13 has the firmware of 4 MiB only.
+FILE_ovmf := $(firstword $(wildcard /usr/share/OVMF/OVMF_CODE.fd) /usr/share/OVMF/OVMF_CODE_4M.fd)
 FILE_grub-pc := /usr/lib/grub/i386-pc
 FILE_grub-efi := /usr/lib/grub/x86_64-efi
 PACKAGE_ovmf := ovmf
@@ -96,6 +98,8 @@ ACPI := $(ASL:%.asl=$(BUILD)/gen/%.aml)
 FONT := $(BUILD)/gen/vmm/hw/font.bin
 
 WARN := -Wall -Wextra -Werror
+# Without "reloc" (a reference into another section is no mistake), which NASM before 2.16.02 doesn't know.
+NASM := nasm -w+all -w-unknown-warning -w-reloc -Werror
 # ACCOUNT=0: a VMM that doesn't count and time its exits, for `make bench`.
 NO_ACCOUNT := $(if $(filter 0,$(ACCOUNT)),-DPXHV_NO_ACCOUNT)
 # The VMM runs with the guest's FPU and SSE registers live: general registers only.
@@ -137,8 +141,7 @@ $(BUILD)/clang/%.o: %.c Makefile | need-clang
 $(BUILD)/%.asm.o: %.asm | need-nasm $(ACPI) $(FONT)
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
-	$(Q)nasm -f elf64 -g -F dwarf -w+all \
-	    -Werror $(NO_ACCOUNT) -Ivmm/ -I$(BUILD)/gen/vmm/ -MD $(@:.o=.d) -MT $@ $< -o $@
+	$(Q)$(NASM) -f elf64 -g -F dwarf $(NO_ACCOUNT) -Ivmm/ -I$(BUILD)/gen/vmm/ -MD $(@:.o=.d) -MT $@ $< -o $@
 
 # What NASM takes in with INCBIN.
 $(BUILD)/gen/%.aml: %.asl | need-iasl
@@ -184,7 +187,7 @@ $(BUILD)/pxhv.elf: $(BUILD)/pxhv-debug.elf
 $(BUILD)/boot.bin: boot/boot.asm $(wildcard boot/*.inc) | need-nasm
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
-	$(Q)nasm -f bin -w+all -Werror -DPXHV_VERSION='"$(VERSION)"' -Iboot/ $< -o $@
+	$(Q)$(NASM) -f bin -DPXHV_VERSION='"$(VERSION)"' -Iboot/ $< -o $@
 
 $(BUILD)/stage2/%.o: %.c Makefile | need-gcc
 	$(call say,CC32,$<)
@@ -194,8 +197,7 @@ $(BUILD)/stage2/%.o: %.c Makefile | need-gcc
 $(BUILD)/stage2/%.asm.o: %.asm | need-nasm
 	$(call say,NASM32,$<)
 	@mkdir -p $(@D)
-	$(Q)nasm -f elf32 -w+all -Werror -Istage2/ \
-	    -MD $(@:.o=.d) -MT $@ $< -o $@
+	$(Q)$(NASM) -f elf32 -Istage2/ -MD $(@:.o=.d) -MT $@ $< -o $@
 
 $(BUILD)/stage2.elf: stage2/stage2.ld $(STAGE2_OBJ) | need-ld
 	$(call say,LD,$@)
@@ -213,7 +215,7 @@ $(BUILD)/efi/%.o: %.c Makefile | need-gcc
 $(BUILD)/efi/%.asm.o: %.asm | need-nasm
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
-	$(Q)nasm -f elf64 -w+all -Werror -MD $(@:.o=.d) -MT $@ $< -o $@
+	$(Q)$(NASM) -f elf64 -MD $(@:.o=.d) -MT $@ $< -o $@
 
 $(BUILD)/bootx64.elf: stage2/efi/efi.ld $(EFI_OBJ) | need-ld
 	$(call say,LD,$@)
@@ -300,7 +302,7 @@ export BUILD KERNEL INITRD DISK CMDLINE MEMORY QUIET VERSION
 GUEST := $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img $(BUILD)/guest/disk.img
 
 # One script makes all of them: a grouped target.
-$(GUEST) $(BUILD)/guest/MD5SUMS &: guest/build.sh guest/init.sh guest/inittab guest/fetch.sh | need-cpio need-mke2fs need-python3
+$(GUEST) $(BUILD)/guest/MD5SUMS &: guest/build.sh guest/init.sh guest/inittab guest/fetch.sh | need-cpio need-unxz need-mke2fs need-python3
 	$(call say,GUEST,$(BUILD)/guest)
 	$(Q)guest/build.sh $(BUILD)/guest
 
@@ -404,7 +406,7 @@ TINY := $(patsubst guest/tiny/%.asm,$(BUILD)/tiny/%.bin,$(sort $(wildcard guest/
 $(BUILD)/tiny/%.bin: guest/tiny/%.asm $(wildcard guest/tiny/*.inc) | need-nasm
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
-	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
+	$(Q)$(NASM) -f bin -Iguest/tiny/ $< -o $@
 
 # PYTEST= passes more to pytest, such as -k linux or -x.
 BOOT_TESTS := $(PYTHON) -m pytest -p no:cacheprovider --color=no -q -rs --durations=10 tests/boot
@@ -438,4 +440,4 @@ clean:
 help:
 	@cat docs/make-help.txt
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)

@@ -9,13 +9,13 @@
 set -eu
 cd "$(dirname "$0")"
 
-# command or file : package
+# command or file : package; a * stands for what differs from release to release
 NEEDED="
 gcc:gcc make:make ld:binutils /usr/include/stdio.h:libc6-dev
-nasm:nasm iasl:acpica-tools cpio:cpio python3:python3
+nasm:nasm iasl:acpica-tools cpio:cpio unxz:xz-utils python3:python3
 sfdisk:fdisk mkfs.vfat:dosfstools mcopy:mtools mke2fs:e2fsprogs
 qemu-system-x86_64:qemu-system-x86 /usr/share/seabios/bios-256k.bin:seabios
-/usr/share/OVMF/OVMF_CODE.fd:ovmf
+/usr/share/OVMF/OVMF_CODE*.fd:ovmf
 "
 NEEDED_BY_BOCHS="
 bochs:bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so:bochs
@@ -30,18 +30,20 @@ NEEDED_BY_TESTS="
 chromium:chromium
 gdb:gdb clang:clang clang-format:clang-format cppcheck:cppcheck
 /usr/include/cmocka.h:libcmocka-dev /usr/include/Zydis/Zydis.h:libzydis-dev
-/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev
+/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-dev
 /usr/lib/python3/dist-packages/pytest:python3-pytest
 /usr/lib/python3/dist-packages/pexpect:python3-pexpect
 "
 
 PATH=$PATH:/usr/sbin:/sbin
 
+# One line for each that is missing; the patterns are meant to be expanded.
+# shellcheck disable=SC2086
 missing_packages() {
     for pair in $1; do
         what=${pair%:*}
         case $what in
-        /*) [ -e "$what" ] ;;
+        /*) ls -d $what >/dev/null 2>&1 ;;
         *) command -v "$what" >/dev/null ;;
         esac || echo "${pair##*:}"
     done | sort -u

@@ -1,5 +1,6 @@
 """Starts Bochs, the emulator with VT-x, on an image; used by `make run` and by the boot tests."""
 
+import functools
 import os
 import shutil
 import signal
@@ -50,6 +51,13 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]
+
+
+@functools.cache
+def debugger_is_an_option():
+    """Bochs 3.0 has its debugger only when asked for it, Debian's 2.7 always."""
+    said = subprocess.run(["bochs", "--help"], capture_output=True, text=True, errors="replace")
+    return "-debugger " in said.stdout + said.stderr
 
 
 class Relay:
@@ -128,12 +136,13 @@ class Bochs(Emulator):
             cylinders=size // CYLINDER, heads=HEADS, spt=SECTORS_PER_TRACK, port=self.port,
             log=self.log, bios=bios, com2=COM2.format(port=self.gdb_port) if gdb else "")
         self._write("bochsrc", config)
-        # Debian's Bochs starts in its debugger: "c" lets the machine run.
+        # Where Bochs starts in its debugger, "c" lets the machine run.
         self._write("commands", debugger)
+        asked = ["-debugger"] if debugger != "c\n" and debugger_is_an_option() else []
         self.connection = self._relay = None
         self._output = open(os.path.join(self.folder, "stdout"), "wb")
         self.process = subprocess.Popen(
-            ["bochs", "-q", "-f", "bochsrc", "-rc", "commands"], cwd=self.folder,
+            ["bochs", "-q", "-f", "bochsrc", *asked, "-rc", "commands"], cwd=self.folder,
             stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
             start_new_session=True)
         self.connection = self._connect(self.port)

@@ -20,7 +20,8 @@ dpkg-deb -x "$out/deb/busybox.deb" "$work/busybox"
 root=$work/root
 mkdir -p "$root/bin" "$root/sbin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/mnt" \
     "$root/root" "$root/etc" "$root/lib/modules"
-install -m 755 "$work/busybox/bin/busybox" "$root/bin/busybox"
+# Debian 13's packages have all below /usr.
+install -m 755 "$(find "$work/busybox" -path '*/bin/busybox')" "$root/bin/busybox"
 for applet in $("$root/bin/busybox" --list); do
     [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 done
@@ -33,7 +34,7 @@ add_module() {
     [ ! -e "$root/lib/modules/$1.ko" ] || return 0
     file=$(find "$work/kernel" -name "$1.ko")
     if [ -z "$file" ]; then # built into the kernel, or misspelt
-        grep -q "/$1.ko$" "$work"/kernel/lib/modules/*/modules.builtin || {
+        grep -q "/$1.ko$" "$(find "$work/kernel" -name modules.builtin)" || {
             echo "pxHV: this Debian kernel has no module $1" >&2
             exit 1
         }
@@ -46,6 +47,7 @@ add_module() {
     install -m 644 "$(find "$work/kernel" -name "$1.ko")" "$root/lib/modules/$1.ko"
     echo "$1" >>"$root/lib/modules/order"
 }
+find "$work/kernel" -name '*.ko.xz' -exec unxz {} + # as in Debian 13
 add_module virtio_pci
 add_module virtio_console
 add_module virtio_blk

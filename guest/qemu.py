@@ -31,8 +31,11 @@ DISKS = {
              "-device", "usb-storage,drive=stick"],
 }
 
-# UEFI instead of the BIOS: code, and the variables it begins with, which end with the machine.
+# UEFI instead of the BIOS: code, and the variables it begins with, which end with the machine. Debian 13
+# has it in 4 MiB only, Debian 12 also in 2.
 OVMF = "/usr/share/OVMF/OVMF_{part}.fd"
+if not os.path.exists(OVMF.format(part="CODE")):
+    OVMF = "/usr/share/OVMF/OVMF_{part}_4M.fd"
 FIRMWARE = {
     "bios": [],
     "uefi": ["-drive", "if=pflash,format=raw,readonly=on,file=" + OVMF.format(part="CODE"),

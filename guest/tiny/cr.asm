@@ -74,6 +74,14 @@ main:
         mov     cr4, r13
         mov     rax, cr4
         CHECK   rax, r13, "CR4 reads back"
+        mov     rax, r13
+        or      rax, 40h                ; MCE, which CPUID hides and kernels keep when they see it
+        mov     r14, rax
+        TRY     mov cr4, rax
+        NO_FAULT "CR4.MCE"
+        mov     rax, cr4
+        CHECK   rax, r14, "CR4.MCE reads back"
+        mov     cr4, r13
         mov     r15, r13
         and     r15, ~20h
         REFUSE_CR cr4, r15, "CR4.PAE cleared in 64-bit mode"

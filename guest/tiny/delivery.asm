@@ -63,13 +63,20 @@ map_alias:
 %endmacro
 
 ; NO_GATE vector, EXT, "what": the error code tells vector, IDT, and whether the event came from
-; outside. TCG, which delivers by itself, doubles the vector and leaves EXT out.
+; outside. TCG, which delivers by itself, leaves EXT out and, before QEMU 10.0, doubles the vector.
 %macro NO_GATE 3+
+        xor     eax, eax
+        cpuid
+        cmp     ecx, "cAMD"
+        jne     %%own
         mov     rax, [fault_error]
         cmp     eax, %1 * 16 + 2
-        jne     %%known
-        mov     eax, %1 * 8 + 2 + %2
-%%known: mov    [fault_error], rax
+        je      %%known
+        cmp     eax, %1 * 8 + 2
+        jne     %%own
+%%known:
+        mov     qword [fault_error], %1 * 8 + 2 + %2
+%%own:
         FAULTS  11, %1 * 8 + 2 + %2, %3
 %endmacro
 

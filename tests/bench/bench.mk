@@ -11,12 +11,12 @@ $(BUILD)/bench/bare.elf: $(BARE_OBJ) tests/bench/bare.ld
 
 $(BUILD)/bench/screen.bin: tests/bench/screen.asm guest/tiny/bzimage.inc | need-nasm
 	@mkdir -p $(@D)
-	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ $< -o $@
+	$(Q)$(NASM) -f bin -Iguest/tiny/ $< -o $@
 
 # The microbenchmark guest; make micro shows its table, ONLY=vtx or amdv on one emulator.
 $(BUILD)/bench/micro.bin: guest/micro/micro.asm $(wildcard guest/micro/*.inc guest/tiny/*.inc) | need-nasm
 	@mkdir -p $(@D)
-	$(Q)nasm -f bin -w+all -Werror -Iguest/tiny/ -Iguest/micro/ $< -o $@
+	$(Q)$(NASM) -f bin -Iguest/tiny/ -Iguest/micro/ $< -o $@
 
 .PHONY: micro
 micro: $(BUILD)/bench/micro.bin $(BUILD)/pxhv.img | $(BOCHS) need-qemu-system-x86_64
@@ -24,11 +24,11 @@ micro: $(BUILD)/bench/micro.bin $(BUILD)/pxhv.img | $(BOCHS) need-qemu-system-x8
 
 $(BUILD)/bench/read.bin: tests/bench/read.asm | need-nasm
 	@mkdir -p $(@D)
-	$(Q)nasm -f bin -w+all -Werror $< -o $@
+	$(Q)$(NASM) -f bin $< -o $@
 
 $(BUILD)/bench/%.o: tests/bench/%.asm tests/bench/figure.inc | need-nasm
 	@mkdir -p $(@D)
-	$(Q)nasm -f elf64 -w+all -Werror -Itests/bench/ $< -o $@
+	$(Q)$(NASM) -f elf64 -Itests/bench/ $< -o $@
 
 $(BUILD)/bench/init $(BUILD)/bench/overlay/bin/bench-disk:
 	@mkdir -p $(@D)

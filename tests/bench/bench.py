@@ -210,7 +210,7 @@ def sections(images):
 
 def kernel_version(images):
     with open(images.path("guest", "vmlinuz"), "rb") as file:
-        found = re.search(rb"\d+\.[\w.-]+-cloud-amd64", file.read(65536))
+        found = re.search(rb"\d+\.[\w.+-]+-cloud-amd64", file.read(65536))
     return found.group().decode() if found else "linux-image-cloud-amd64"
 
 

@@ -2,6 +2,7 @@
 and a failure's report the platform's name."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,12 @@ class QemuPlatform(Platform):
     @staticmethod
     def debugger_output(machine):
         return machine.gdb_output
+
+
+def qemu_version():
+    """QEMU's, as in (7, 2)."""
+    said = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(int(number) for number in re.search(r"version (\d+)\.(\d+)", said).groups())
 
 
 def symbol(name):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import machine
-from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX
+from platforms import AMDV_BOCHS, AMDV_TICKS, FOR_TINY_GUESTS, VTX, qemu_version
 
 HELP = {
     (VTX, "on"): r"TPR shadow, APIC-register virtualization, virtual-interrupt delivery, .*",
@@ -15,6 +15,12 @@ HELP = {
     (AMDV_BOCHS, "on"): "V_TPR",
 }
 ROUNDS = 300  # of each loop of guest/tiny/apic_help.asm
+
+
+def needs_reads_of_cr8_to_exit(platform):
+    """Without help a guest's TPR is pxHV's alone, and V_TPR is not it."""
+    if platform is AMDV_TICKS and qemu_version() >= (10, 0):
+        pytest.skip("the TCG of QEMU 10.0 lets MOV from CR4 and CR8 run in spite of their intercepts")
 
 
 def run(image, tiny, platform, name, apicv, **options):
@@ -44,6 +50,7 @@ def test_cr8_exits_only_without_help(platform, image, tiny):
     result = run(image, tiny, platform, "apic_help", "on")
     assert re.fullmatch(HELP[platform, "on"], help_of(result)), result
     assert exits(result, "MOV to CR") + exits(result, "MOV from CR") == 0, result
+    needs_reads_of_cr8_to_exit(platform)
     result = run(image, tiny, platform, "apic_help", "off")
     assert help_of(result) == "none", result
     assert exits(result, "MOV to CR") == 2 * ROUNDS, result
@@ -149,6 +156,8 @@ LESS = [pytest.param(platform, apicv, id=f"{platform.ident}-{apicv}")
                                   "priorities"))
 @pytest.mark.parametrize("platform, apicv", LESS)
 def test_guests_find_the_same_with_less_help(platform, apicv, name, image, tiny):
+    if name == "apic":
+        needs_reads_of_cr8_to_exit(platform)
     run(image, tiny, platform, name, apicv)
 
 

@@ -264,7 +264,7 @@ def test_a_kernel_at_work(linux):
     """Attached while it runs: a breakpoint by symbol, a user's memory through the kernel's tables, a
     watchpoint on a variable of the kernel, and the guest goes on."""
     def address(name):
-        line = linux.shell(f"grep ' {name}$' /proc/kallsyms").splitlines()[0]
+        line = linux.shell(f"grep -m 1 ' {name}$' /proc/kallsyms", timeout=600).splitlines()[0]
         return int(line.split()[0], 16)
     call, names = address("__x64_sys_sethostname"), address("init_uts_ns")
     with Gdb(linux.machine, f"break *{call:#x}") as debugger:

@@ -51,7 +51,8 @@ def test_every_instruction_is_one_step(platform, events, console, image, tiny):
     # An iteration of REP is a step.
     main = [rip for rip in rips if rip not in handler]
     main = [rip for rip, before in zip(main, [0] + main) if rip != before]
-    del expected[4]  # neither CPU has a trap of its own: what is behind MOV SS goes along
-    assert main == expected, [hex(rip) for rip in rips]
+    # What is behind MOV SS goes along, but with the monitor trap flag, which Bochs' CPUs have since 3.0.
+    along = expected[:4] + expected[5:]
+    assert main == along or (main == expected and platform.vendor == "VT-x"), [hex(rip) for rip in rips]
     guest.expect("tiny: PASS gdb_steps")
     assert guest.wait_for_end(), guest.log

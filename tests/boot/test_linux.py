@@ -13,15 +13,16 @@ import machine
 
 def test_kernel_says_who_it_is(linux):
     assert "pxHV demo guest: Debian kernel" in linux.log
-    assert re.search(r"6\.\d+\.\d+-\d+-cloud-amd64", linux.shell("uname -r"))
+    # 6.1.0-56-cloud-amd64 on Debian 12, 6.12.117+deb13-cloud-amd64 on Debian 13
+    assert re.search(r"6\.\d+\.\d+[-+]\w+-cloud-amd64", linux.shell("uname -r"))
 
 
 def test_console_is_hvc0_and_the_early_messages_came_by_ttys0(linux):
     assert linux.shell("tty").strip() == "/dev/hvc0"
     assert linux.shell("cat /proc/consoles").split()[0] == "hvc0"
     assert linux.log.count("Linux version") == 1
-    assert linux.log.index("Linux version") < linux.log.index("printk: console [hvc0] enabled")
-    assert "printk: bootconsole [earlyser0] disabled" in linux.log
+    assert re.search(r"Linux version.*printk: (legacy )?console \[hvc0\] enabled", linux.log, re.S)
+    assert re.search(r"printk: (legacy )?bootconsole \[earlyser0\] disabled", linux.log)
 
 
 def test_no_warning_in_the_kernel_log(linux):
@@ -30,12 +31,13 @@ def test_no_warning_in_the_kernel_log(linux):
 
 
 def test_no_word_about_acpi_or_pci_in_the_kernel_log(linux):
-    text = linux.shell("dmesg | grep -i -E 'ACPI (BIOS )?(Error|Warning|Exception)|firmware bug|MMCONFIG'")
-    assert [line for line in text.splitlines() if "MMCONFIG" not in line] == []
-    assert "[bus 00-00] at [mem 0xfeb00000-0xfebfffff]" in text
-    assert "MMCONFIG at [mem 0xfeb00000-0xfebfffff] reserved in" in text
+    text = linux.shell("dmesg | grep -i -E 'ACPI (BIOS )?(Error|Warning|Exception)|firmware bug|PCI: (MMCONFIG|ECAM)'")
+    assert [line for line in text.splitlines() if "PCI: " not in line] == []
+    assert re.search(r"\[mem 0xfeb00000-0xfebfffff\].* for domain 0000 \[bus 00-00\]|"
+                     r" for domain 0000 \[bus 00-00\] at \[mem 0xfeb00000-0xfebfffff\]", text)
+    assert re.search(r"(MMCONFIG at|ECAM) \[mem 0xfeb00000-0xfebfffff\] reserved (in|as) ", text)
     iomem = linux.shell("cat /proc/iomem")
-    assert re.search(r"feb00000-febfffff : PCI MMCONFIG 0000 \[bus 00-00\]", iomem)
+    assert re.search(r"feb00000-febfffff : PCI (MMCONFIG|ECAM) 0000 \[bus 00-00\]", iomem)
     assert re.search(r"feb00000-febfffff : pnp 00:", iomem)  # the DSDT reserves it, too
 
 

@@ -61,6 +61,8 @@ def interrupts(guest):
     found = {"LOC": (int(re.search(r"LOC:\s+(\d+)", text)[1]), "")}
     for count, controller, names in re.findall(
             r"^\s*\d+:\s+(\d+)\s+(\S+)(?: +\d+-\w+)? +(\S.*?)\r*$", text, re.M):
+        if controller.startswith("PCI-MSIX-"):  # in Linux 6.12 each function has its own
+            controller = MSI
         found.update((name, (int(count), controller)) for name in names.split(", "))
     assert re.search(r"ERR:\s+0\b", text) and re.search(r"SPU:\s+0\b", text), text
     return found
@@ -124,6 +126,6 @@ def test_every_device_is_heard_with(platform, case, console, image):
     assert guest.shell(f"cat {SYSTEM}/clockevents/clockevent0/current_device").split() == [case.tick]
     clock = guest.shell(f"cat {SYSTEM}/clocksource/clocksource0/current_clocksource").split()
     assert clock == [case.clock or CLOCK[platform.vendor]]
-    x2apic = guest.shell("dmesg | grep -c 'routing to physical x2apic'").split() == ["1"]
+    x2apic = guest.shell("dmesg | grep -cE 'routing to:? physical x2apic'").split() == ["1"]
     assert x2apic == case.x2apic
     check_log(guest, case)

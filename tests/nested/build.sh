@@ -23,7 +23,8 @@ mkdir -p "$work/kernel" "$root/etc" "$root/lib/modules" "$root/usr/bin" "$root/u
 
 # --- KVM's modules, each behind what it needs ---------------------------------------------------
 
-dpkg-deb --fsys-tarfile "$guest/deb/kernel.deb" | tar -x -C "$work/kernel" --wildcards '*.ko'
+dpkg-deb --fsys-tarfile "$guest/deb/kernel.deb" | tar -x -C "$work/kernel" --wildcards '*.ko*'
+find "$work/kernel" -name '*.ko.xz' -exec unxz {} + # as in Debian 13
 
 # add_module NAME: it and what it depends on, each before its user.
 add_module() {

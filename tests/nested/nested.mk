@@ -1,7 +1,7 @@
 # `make test-nested`: pxHV under a KVM that nests, without hardware. QEMU TCG emulates AMD-V for a
 # Linux with kvm_amd, whose QEMU runs the image. Not a part of `make test`.
 
-$(BUILD)/nested/initrd.img: tests/nested/build.sh tests/nested/init.sh $(wildcard guest/*.py) $(GUEST) | need-cpio need-qemu-system-x86_64
+$(BUILD)/nested/initrd.img: tests/nested/build.sh tests/nested/init.sh $(wildcard guest/*.py) $(GUEST) | need-cpio need-unxz need-qemu-system-x86_64
 	$(call say,GUEST,$@)
 	@mkdir -p $(@D)
 	$(Q)tests/nested/build.sh $(BUILD)/guest $@

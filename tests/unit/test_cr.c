@@ -226,8 +226,8 @@ static void cr3_bit_63_with_pcide_is_not_stored(void **state)
 static void cr4_offers_what_cpuid_offers(void **state)
 {
     (void)state;
-    /* VME PVI TSD DE PSE PAE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE OSXSAVE SMEP SMAP */
-    uint64_t offered = 0x370fbf;
+    /* VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE OSXSAVE SMEP SMAP */
+    uint64_t offered = 0x370fff;
     for (unsigned bit = 0; bit < 64; bit++) {
         fake_init(&fake);
         uint64_t value = 0x6a0 | 1ull << bit;
@@ -243,7 +243,8 @@ static void cr4_keeps_to_the_hosts_bits(void **state)
     fake.facts.xcr0_allowed = 0;
     assert_int_equal(write_cr(4, 0x6a0 | 1 << 20), GP); /* SMEP */
     assert_int_equal(write_cr(4, 0x6a0), 255);
-    fake.facts.cr4_allowed = 0x407ff;
+    fake.facts.cr4_allowed = 0x407bf;
+    assert_int_equal(write_cr(4, 0x6a0 | 1 << 6), GP);  /* MCE */
     assert_int_equal(write_cr(4, 0x6a0 | 1 << 18), GP); /* OSXSAVE without components */
 }
 

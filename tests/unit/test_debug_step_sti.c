@@ -107,6 +107,28 @@ static void what_may_fault_or_hit_runs(void **state)
     assert_int_equal(entry[0].rflags & TF, TF);
 }
 
+/* The entry with TF has no shadow: a window would end it before its instruction, again and again.
+ */
+static void a_step_in_a_shadow_holds_events_off(void **state)
+{
+    (void)state;
+    begin(false, 2);
+    code("\x90\x90", 2);
+    vdebug_set_step_events(cpu, true);
+    cpu->int_shadow = 1;
+    cpu->irq_high = true;
+    cpu->nmi_pending = true;
+    guest[0] = next;
+    script_trap();
+    vcpu_run(cpu);
+    assert_int_equal(session.rip[1], CODE + 1);
+    assert_int_equal(entry[0].int_shadow, 0);
+    assert_false(fake.entry[0].window[VWINDOW_IRQ]);
+    assert_false(fake.entry[0].window[VWINDOW_NMI]);
+    assert_int_equal(fake.entry[0].inject.type, VEVENT_NONE);
+    assert_int_equal(fake.entry[1].inject.type, VEVENT_NMI); /* behind it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +136,7 @@ int main(void)
         cmocka_unit_test(a_trap_behind_the_next_instruction_finds_no_shadow),
         cmocka_unit_test(plain_sti_takes_no_entry),
         cmocka_unit_test(with_interrupts_on_it_has_no_shadow),
+        cmocka_unit_test(a_step_in_a_shadow_holds_events_off),
         cmocka_unit_test(the_guests_own_trap_is_owed),
         cmocka_unit_test(what_may_fault_or_hit_runs),
     };

@@ -80,7 +80,7 @@ static void print_control(struct monitor *monitor)
         {X86_CR4_VME, "VME"},     {X86_CR4_PVI, "PVI"},
         {X86_CR4_TSD, "TSD"},     {X86_CR4_DE, "DE"},
         {X86_CR4_PSE, "PSE"},     {X86_CR4_PAE, "PAE"},
-        {BIT64(6), "MCE"},        {X86_CR4_PGE, "PGE"},
+        {X86_CR4_MCE, "MCE"},     {X86_CR4_PGE, "PGE"},
         {X86_CR4_PCE, "PCE"},     {X86_CR4_OSFXSR, "OSFXSR"},
         {X86_CR4_UMIP, "UMIP"},   {X86_CR4_OSXMMEXCPT, "OSXMMEXCPT"},
         {BIT64(12), "LA57"},      {X86_CR4_FSGSBASE, "FSGSBASE"},

@@ -12,11 +12,14 @@
     (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP |    \
      X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
-/* MCE, PKE, CET, LA57, VMXE and SMXE belong to features that CPUID hides. */
+/* PKE, CET, LA57, VMXE and SMXE belong to features that CPUID hides. MCE does so, too, but a guest
+ * runs with it always, and in the TCG of QEMU 10.0 a MOV from CR4 tells so in spite of
+ * its intercept: a kernel that keeps what it read there must be able to write it. */
 #define CR4_OFFERED                                                                                \
     (X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE |            \
-     X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_UMIP |              \
-     X86_CR4_FSGSBASE | X86_CR4_PCIDE | X86_CR4_OSXSAVE | X86_CR4_SMEP | X86_CR4_SMAP)
+     X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |               \
+     X86_CR4_UMIP | X86_CR4_FSGSBASE | X86_CR4_PCIDE | X86_CR4_OSXSAVE | X86_CR4_SMEP |            \
+     X86_CR4_SMAP)
 
 #define XCR0_OFFERED (X86_XCR0_X87 | X86_XCR0_SSE | X86_XCR0_AVX | X86_XCR0_AVX512)
 

@@ -119,8 +119,11 @@ void debug_guest_ended(struct vcpu *vcpu)
 bool debug_holds_events(const struct vcpu *vcpu)
 {
     const struct vdebug *debug = &vcpu->debug;
+    /* An entry with TF leaves the guest's shadow out: its events would come, or a window for them
+     * would end it before the instruction, again and again. */
+    bool shadow = debug->step.by_flag && vcpu->int_shadow;
     return debug->step.kind == VDEBUG_STEP_OVER_POINT ||
-           (debug->step.kind == VDEBUG_STEP_ASKED && !debug->step_events);
+           (debug->step.kind == VDEBUG_STEP_ASKED && (!debug->step_events || shadow));
 }
 
 /* --- the guest's debug registers -------------------------------------------------------------- */

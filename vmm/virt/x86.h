@@ -23,6 +23,7 @@
 #define X86_CR4_DE         BIT64(3)
 #define X86_CR4_PSE        BIT64(4)
 #define X86_CR4_PAE        BIT64(5)
+#define X86_CR4_MCE        BIT64(6)
 #define X86_CR4_PGE        BIT64(7)
 #define X86_CR4_PCE        BIT64(8)
 #define X86_CR4_OSFXSR     BIT64(9)
