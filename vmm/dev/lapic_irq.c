@@ -387,7 +387,7 @@ void lapic_ended(struct lapic *lapic, uint8_t vector)
 {
     lapic->eois++;
     lapic->vectors_changed = true;
-    if (is_level(lapic, vector))
+    if (lapic_is_level(lapic, vector))
         tell_source(lapic, vector);
     lapic_sync(lapic);
 }
