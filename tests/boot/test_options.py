@@ -93,13 +93,13 @@ def names_of_pci(case):
 
 
 def check_log(guest, case):
-    """The kernel complains about nothing. Without a local APIC drivers/pci/msi does, twice, as it
-    does on any machine: it has no parent for the MSIs that virtio-pci asks for."""
+    """The kernel complains about nothing. Without a local APIC drivers/pci/msi of 6.1 does, twice, as it
+    does on any machine: it has no parent for the MSIs that virtio-pci asks for. 6.12 doesn't."""
     bad = "WARNING: CPU|BUG:|Oops|nobody cared|I/O error|ACPI (BIOS )?(Error|Warning)|irmware [Bb]ug"
     lines = guest.shell(f"dmesg | grep -E '{bad}'").splitlines()
     lines = [line for line in lines if line.strip()]
     if case.pci == PIC:
-        assert len(lines) == 2 and all("at drivers/pci/msi/msi.h:" in line for line in lines), lines
+        assert len(lines) in (0, 2) and all("at drivers/pci/msi/msi.h:" in line for line in lines), lines
     else:
         assert lines == []
 
