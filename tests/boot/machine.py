@@ -47,7 +47,7 @@ def delete_file(image, name):
 def chain_sector(path, **defines):
     """The boot sector of tests/boot/media/chain.asm; what isn't given is as usual."""
     usual = {"LBA": 0, "DL": 0x81, "BPB": 0, "SEGMENT": 0, "MOST": 127, "E820": 0, "X2APIC": 0,
-             "IOAPIC": 0}
+             "IOAPIC": 0, "SMI": 0, "HPET": 0}
     subprocess.run(["nasm", "-f", "bin", "-w+all", "-Werror", "-o", path,
                     *(f"-DCHAIN_{name}={value}" for name, value in {**usual, **defines}.items()),
                     os.path.join(ROOT, "tests", "boot", "media", "chain.asm")], check=True)

@@ -1,6 +1,7 @@
 """The tiny guests: a few instructions each, and what the manuals say that they do."""
 
 import os
+import re
 
 import pytest
 
@@ -81,8 +82,19 @@ def test_boot_lines_appear_in_order(platform, image, tiny):
 
 
 @pytest.mark.parametrize("model", ["corei5_arrandale_m520", "corei7_sandy_bridge_2600k",
-                                   "corei7_skylake_x", "tigerlake"])
+                                   "corei7_ivy_bridge_3770k", "corei7_haswell_4770",
+                                   "corei7_skylake_x", "corei3_cnl", "corei7_icelake_u",
+                                   "tigerlake"])
 def test_other_processors_with_all_that_is_needed(model, image, tiny):
     """From the first one with an unrestricted guest to the newest."""
     result = machine.run(image(KERNEL=tiny("cr"), MEMORY="32M"), VTX, model=model)
     assert "tiny: PASS cr" in result.text and result.ended, result
+
+
+@pytest.mark.parametrize("model, exits", [("corei5_arrandale_m520", False),
+                                          ("corei7_sandy_bridge_2600k", True)])
+def test_preemption_timer_with_an_erratum(model, exits, image, tiny):
+    """The host's timer in its place: no exit of its own."""
+    result = machine.run(image(KERNEL=tiny("apic_timer"), MEMORY="32M"), VTX, model=model)
+    assert "tiny: PASS apic_timer" in result.text and result.ended, result
+    assert (re.search(r"^ +\d+  deadline ", result.text, re.M) is not None) == exits, result

@@ -302,6 +302,11 @@ static inline bool rdseed(uint64_t *value)
     return ok;
 }
 
+static inline void memory_fence(void)
+{
+    __asm__ volatile("mfence" : : : "memory");
+}
+
 static inline void cpu_pause(void)
 {
     __asm__ volatile("pause" : : : "memory");

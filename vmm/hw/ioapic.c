@@ -2,7 +2,8 @@
  * The host's I/O APICs: not used, and therefore silent. Firmware that worked with them, as UEFI
  * does, leaves entries on, whose interrupts would come on vectors that nobody serves. 82093AA
  * datasheet "I/O APIC Registers". Entries that pass the 8259s' interrupts on stay: a board may have
- * no other wire for them (MultiProcessor Specification "Virtual Wire Mode").
+ * no other wire for them (MultiProcessor Specification "Virtual Wire Mode"). Those of SMIs are
+ * the firmware's own.
  */
 #define LOG_MODULE "ioapic"
 #include "hw/parts.h"
@@ -20,6 +21,7 @@
 #define LAST_ENTRY       239u
 
 #define ENTRY_MODE   (7u << 8)
+#define ENTRY_SMI    (2u << 8)
 #define ENTRY_EXTINT (7u << 8)
 #define ENTRY_MASKED BIT(16)
 #define NOBODY       UINT32_MAX
@@ -36,6 +38,12 @@ static void write(hpa_t base, unsigned reg, uint32_t value)
     *(volatile uint32_t *)(base + IOWIN) = value;
 }
 
+static bool stays(uint32_t low)
+{
+    uint32_t mode = low & ENTRY_MODE;
+    return (low & ENTRY_MASKED) || mode == ENTRY_EXTINT || mode == ENTRY_SMI;
+}
+
 /* How many entries were on. */
 static unsigned mask_entries(hpa_t base)
 {
@@ -44,7 +52,7 @@ static unsigned mask_entries(hpa_t base)
 
     for (unsigned n = 0; version != NOBODY && n <= last; n++) {
         uint32_t low = read(base, REG_ENTRY_LOW(n));
-        if ((low & ENTRY_MASKED) || (low & ENTRY_MODE) == ENTRY_EXTINT)
+        if (stays(low))
             continue;
         write(base, REG_ENTRY_LOW(n), low | ENTRY_MASKED);
         count++;

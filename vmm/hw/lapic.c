@@ -174,6 +174,8 @@ static void timer_init(void)
     else
         calibrate_one_shot();
     lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
+    /* A deadline that overtakes this write to memory would be ignored. SDM "TSC-Deadline Mode". */
+    memory_fence();
 }
 
 void hw_lapic_init(void)

@@ -26,10 +26,15 @@
 #define PM_TIMER_MASK 0xFFFFFFu /* 24 bits are always there */
 
 #define HPET_BYTES         KIB(1)
+#define HPET_CAPABILITIES  0x000
+#define HPET_LAST_TIMER(c) ((c) >> 8 & 31)
+#define HPET_MAX_TIMERS    24    /* what fits */
 #define HPET_PERIOD        0x004 /* of a count, in femtoseconds */
 #define HPET_CONFIG        0x010
 #define HPET_CONFIG_ENABLE BIT(0)
 #define HPET_COUNTER       0x0F0
+#define HPET_TIMER(n)      (0x100 + 0x20 * (n)) /* configuration and capabilities */
+#define HPET_TIMER_ENABLE  BIT(2)
 #define HPET_MAX_PERIOD    0x05F5E100u
 #define HPET_MIN_PERIOD    1000000u /* faster than 1 GHz is none */
 #define FEMTOS_PER_SECOND  1000000000000000ull
@@ -160,6 +165,16 @@ static uint64_t measure_by_pit(const struct reference *witness, uint64_t *witnes
     return hz;
 }
 
+/* UEFI firmware keeps its time by one of these, whose messages would go on to end the guest's turn
+ * some hundred times a second. */
+static void silence_hpet(void)
+{
+    unsigned last = HPET_LAST_TIMER(*hpet_register(HPET_CAPABILITIES));
+
+    for (unsigned n = 0; n <= last && n < HPET_MAX_TIMERS; n++)
+        *hpet_register(HPET_TIMER(n)) &= ~HPET_TIMER_ENABLE;
+}
+
 /* Switches the HPET's counter on; it interrupts nobody. False: there is none that makes sense. */
 static bool start_hpet(struct reference *reference)
 {
@@ -169,6 +184,7 @@ static bool start_hpet(struct reference *reference)
     uint32_t period = *hpet_register(HPET_PERIOD);
     if (period < HPET_MIN_PERIOD || period > HPET_MAX_PERIOD)
         return false;
+    silence_hpet();
     *hpet_register(HPET_CONFIG) |= HPET_CONFIG_ENABLE;
     *reference =
         (struct reference){"HPET", read_hpet, (uint32_t)(FEMTOS_PER_SECOND / period), UINT32_MAX};

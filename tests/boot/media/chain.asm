@@ -12,6 +12,8 @@
 ;                 range
 ;   CHAIN_X2APIC  1: the local APIC is in x2APIC mode
 ;   CHAIN_IOAPIC  1: COM1's interrupt comes as vector 99h by the I/O APIC, too
+;   CHAIN_SMI     1: input 6 of the I/O APIC makes an SMI
+;   CHAIN_HPET    1: the HPET's timer 0 sends vector 98h each millisecond
         bits 16
         cpu x64
         org 600h
@@ -36,7 +38,7 @@
         or      ax, 0C00h
         wrmsr
 %endif
-%if CHAIN_IOAPIC
+%if CHAIN_IOAPIC | CHAIN_SMI | CHAIN_HPET
         lgdt    [gdt_pointer]           ; protected mode for the limit of DS alone
         mov     eax, cr0
         or      al, 1
@@ -46,8 +48,22 @@
         and     al, ~1
         mov     cr0, eax
         mov     ebx, 0FEC00000h
+%if CHAIN_IOAPIC
         mov     dword [ebx], 10h + 2 * 4
         mov     dword [ebx + 10h], 99h  ; fixed, edge, not masked, to APIC 0
+%endif
+%if CHAIN_SMI
+        mov     dword [ebx], 10h + 2 * 6
+        mov     dword [ebx + 10h], 200h
+%endif
+%if CHAIN_HPET
+        mov     ebx, 0FED00000h
+        mov     dword [ebx + 100h], 404Ch       ; FSB, a value follows, periodic, on
+        mov     dword [ebx + 108h], 100000      ; of 10 ns
+        mov     dword [ebx + 110h], 98h
+        mov     dword [ebx + 114h], 0FEE00000h
+        mov     dword [ebx + 10h], 1
+%endif
         xor     ax, ax
         mov     ds, ax
 %endif

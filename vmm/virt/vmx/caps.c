@@ -3,6 +3,8 @@
 
 #include "hw/cpu.h"
 
+#define SIGNATURE_MASK 0x0FFF0FFFu /* families, models, stepping */
+
 struct vmx_caps vmx_caps;
 
 /* One capability MSR: bits 31:0 say what must be 1, bits 63:32 what may be 1. */
@@ -75,10 +77,34 @@ static void look_for_apic_help(struct vmx_caps *caps, bool true_ctls)
         (rdmsr(true_ctls ? exit_word.true_msr : exit_word.msr) >> 32 & EXI_ACKNOWLEDGE);
 }
 
+/*
+ * Processors whose preemption timer runs at another rate than they say, at times: "VMX-Preemption
+ * Timer Does Not Count Down at the Rate Specified" in their "Specification Update". The host's APIC
+ * timer ends a guest's turn there. CPUID's signatures, without the processor's type; those without
+ * unrestricted guest are left out.
+ */
+static bool timer_is_erroneous(void)
+{
+    static const uint32_t signatures[] = {
+        0x20652, 0x20655, /* Core i3, i5, i7 of Westmere: AAT59, AAU65; Xeon L3406: AAX65 */
+        0x206E6,          /* Xeon 7500: BA86 */
+        0x306A8,          /* Xeon E3-1200 v2, which Linux leaves out likewise */
+    };
+    uint32_t regs[4];
+
+    cpuid(1, 0, regs);
+    for (unsigned i = 0; i < ARRAY_SIZE(signatures); i++)
+        if ((regs[0] & SIGNATURE_MASK) == signatures[i])
+            return true;
+    return false;
+}
+
 static const char *settle_controls(struct vmx_caps *caps, bool true_ctls)
 {
     if (!settle(&pin_word, true_ctls, &caps->pin))
         return "this CPU's VT-x lacks external-interrupt or NMI exiting: use a newer CPU";
+    if (timer_is_erroneous())
+        caps->pin &= ~PIN_PREEMPTION_TIMER;
     if (!settle(&cpu_word, true_ctls, &caps->cpu))
         return "this CPU's VT-x lacks MSR bitmaps, TSC offsetting or secondary controls: use a "
                "CPU with EPT and unrestricted guest (Intel Westmere, 2010, or newer)";
