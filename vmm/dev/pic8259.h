@@ -50,8 +50,7 @@ struct pic8259 {
     /* Connections. */
     struct irq_line intr; /* the master's INT, to the CPU */
     bool intr_high;       /* what it shows: its sink is called for changes alone */
-    uint8_t master_requests,
-        slave_requests; /* what the two chips' inputs request, for writes of a mask */
+    uint8_t master_requests, slave_requests; /* by the inputs; a mask's write changes neither */
 
     /* Counters. */
     uint64_t acks;
