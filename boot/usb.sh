@@ -48,7 +48,8 @@ part) die "'$device' is a partition: name the whole disk, /dev/$(column PKNAME).
 esac
 
 refuse_in_use() {
-    mounts=$(lsblk -nro MOUNTPOINTS "$device" | sed '/^$/d')
+    # Several mounts of one partition are one word here, with their line ends escaped.
+    mounts=$(lsblk -nro MOUNTPOINTS "$device" | sed 's/\\x0a/\n/g' | sed '/^$/d')
     ! printf '%s\n' "$mounts" | grep -qx / ||
         die "'$device' holds the running system: choose another disk."
     [ -z "$mounts" ] ||

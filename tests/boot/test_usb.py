@@ -51,6 +51,7 @@ def refused(*arguments, words):
     done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 1 and words in done.stderr, (done.stdout, done.stderr)
+    return done
 
 
 def write(own, stick, answer=None, environment=None):
@@ -118,17 +119,25 @@ def test_disk_with_other_sectors_is_refused(own, stick):
     refused("--force", own, stick(48, "-b", "4096").device, words="has sectors of 4096 bytes")
 
 
-def test_mounted_disk_is_refused(own, stick, tmp_path):
+@pytest.mark.parametrize("places", (1, 2))
+def test_mounted_disk_is_refused(own, stick, tmp_path, places):
+    """A partition may be mounted in several places, the running system's one of them."""
     one = stick()
     subprocess.run(["mke2fs", "-q", one.device], check=True, capture_output=True)
-    where = tmp_path / "mounted"
-    where.mkdir()
-    if subprocess.run(["mount", one.device, where], capture_output=True).returncode:
-        pytest.skip("nothing can be mounted here")
+    mounted = []
     try:
-        refused("--force", own, one.device, words=f"is in use: unmount it first ({where}")
+        for n in range(places):
+            where = tmp_path / f"mounted{n}"
+            where.mkdir()
+            if subprocess.run(["mount", one.device, where], capture_output=True).returncode:
+                pytest.skip("nothing can be mounted here")
+            mounted.append(where)
+        done = refused("--force", own, one.device, words="is in use: unmount it first (")
+        told = done.stderr.split("(")[1].split(")")[0].split()
+        assert sorted(told) == [str(where) for where in mounted], done.stderr
     finally:
-        subprocess.run(["umount", where], check=True)
+        for where in mounted:
+            subprocess.run(["umount", where], check=True)
 
 
 def test_disk_of_the_running_system_is_refused(own):
