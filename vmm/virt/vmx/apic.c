@@ -147,21 +147,10 @@ static void switch_delivery(struct vcpu *vcpu, bool delivery, enum vapic_access 
     state->apic_threshold = 0;
 }
 
-/* 64 bits of ISR or IRR. */
-static uint64_t vectors(const struct vcpu *vcpu, unsigned reg, unsigned i)
+static void write_eoi_exits(struct vmx_vcpu *state, const uint32_t level[8])
 {
-    const uint32_t *low = vcpu->apic_page + (reg + 32 * i) / 4;
-    return (uint64_t)low[4] << 32 | low[0];
-}
-
-/* The ends of level-triggered interrupts exit; where `all` those of whatever is in the page. */
-static void write_eoi_exits(struct vcpu *vcpu, const uint32_t level[8], bool all)
-{
-    struct vmx_vcpu *state = vmx_state(vcpu);
     for (unsigned i = 0; i < ARRAY_SIZE(state->eoi_exits); i++) {
         uint64_t exits = (uint64_t)level[2 * i + 1] << 32 | level[2 * i];
-        if (all)
-            exits |= vectors(vcpu, PAGE_ISR, i) | vectors(vcpu, PAGE_IRR, i);
         if (exits != state->eoi_exits[i])
             vmwrite(VMCS_EOI_EXIT_BITMAP0 + 2 * i, exits);
         state->eoi_exits[i] = exits;
@@ -184,31 +173,38 @@ static bool waits_for_window(const struct vcpu *vcpu, const struct vapic *vapic)
            vapic->requested >> 4 > vapic->in_service >> 4;
 }
 
-static bool waits_for_end(const struct vapic *vapic)
+/* Whether there is a request behind another interrupt, in service or to be: beside the highest. */
+static inline bool queue_forms(const struct vcpu *vcpu, const struct vapic *vapic)
 {
-    return vmx_caps.delivery_ignores_if && vapic->requested >> 4 <= vapic->in_service >> 4;
+    const uint32_t *lowest = vcpu->apic_page + PAGE_IRR / 4;
+    const uint32_t *word = lowest + vapic->requested / 32 * 4;
+    uint32_t others = vapic->in_service | (*word ^ BIT(vapic->requested % 32));
+    while (word > lowest)
+        others |= *(word -= 4);
+    return others != 0;
 }
 
-/* Whether there is a request behind another interrupt, in service or to be. */
-static bool queue_forms(const struct vcpu *vcpu, const struct vapic *vapic)
+/* The ends of all that is in the page exit. What can't be taken before one isn't shown. */
+static __attribute__((noinline)) void write_queue(struct vcpu *vcpu, const struct vapic *vapic)
 {
-    bool found = false;
-    if (!vmx_caps.delivery_ignores_if || vapic->requested == 0)
-        return false;
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t word = vectors(vcpu, i < 4 ? PAGE_ISR : PAGE_IRR, i & 3);
-        if (word && (found || (word & (word - 1))))
-            return true;
-        found |= word != 0;
+    bool waits = vapic->requested >> 4 <= vapic->in_service >> 4;
+    uint32_t exits[8];
+    for (unsigned i = 0; i < ARRAY_SIZE(exits); i++)
+        exits[i] = vapic->level[i] | vcpu->apic_page[PAGE_ISR / 4 + 4 * i] |
+                   vcpu->apic_page[PAGE_IRR / 4 + 4 * i];
+    write_eoi_exits(vmx_state(vcpu), exits);
+    vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
+            (uint32_t)vapic->in_service << 8 | (waits ? 0 : vapic->requested));
+}
+
+static inline void write_delivery(struct vcpu *vcpu, const struct vapic *vapic)
+{
+    if (vmx_caps.delivery_ignores_if && vapic->requested && queue_forms(vcpu, vapic)) {
+        write_queue(vcpu, vapic);
+        return;
     }
-    return false;
-}
-
-static void write_delivery(struct vcpu *vcpu, const struct vapic *vapic)
-{
-    uint32_t requested = waits_for_end(vapic) ? 0 : vapic->requested;
-    write_eoi_exits(vcpu, vapic->level, queue_forms(vcpu, vapic));
-    vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint32_t)vapic->in_service << 8 | requested);
+    write_eoi_exits(vmx_state(vcpu), vapic->level);
+    vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint32_t)vapic->in_service << 8 | vapic->requested);
 }
 
 void vmx_apic(struct vcpu *vcpu, const struct vapic *vapic)
