@@ -40,25 +40,55 @@ def test_info_knows_the_machine(monitor):
     assert re.search(r"date 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", monitor.monitor("info time"))
 
 
-def test_registers_and_memory(monitor):
-    assert monitor.monitor("pause").startswith("paused\n")
+def check_registers_and_memory(monitor):
+    """Of a guest that stands still, wherever it was stopped: in the kernel, or in a program."""
     text = monitor.monitor("registers all")
-    cr3 = re.search(r"CR3  0*([0-9a-f]+)", text)[1]
+    cr3 = int(re.search(r"CR3  0*([0-9a-f]+)", text)[1], 16)
+    rip = int(re.search(r"RIP ([0-9a-f]{16})", text)[1], 16)
     assert "EFER 00000d01 SCE LME LMA NXE" in text and re.search(r"CR0  80.* PG$", text, re.M)
     # The command line, where the boot protocol's zero page points to it.
     assert monitor.monitor("xp/s 0x20000") == '20000: "console=hvc0 earlyprintk=ttyS0"\n'
     walk = monitor.monitor("walk $rip")
-    assert f"level 4  {int(cr3, 16) & ~0xfff:x}[511]" in walk, (cr3, walk)
-    rip, gpa = re.search(r"^([0-9a-f]+) is guest physical ([0-9a-f]+), in a page of", walk, re.M).groups()
+    assert f"level 4  {cr3 & ~0xfff:x}[{rip >> 39 & 511}]" in walk, (text, walk)
+    found = re.search(f"^{rip:x} is guest physical ([0-9a-f]+), in a page of", walk, re.M)
+    assert found, (text, walk)
     # The same bytes by both addresses.
     virtual = monitor.monitor("x/16xb $rip").split(": ")[1]
-    assert virtual == monitor.monitor(f"xp/16xb 0x{gpa}").split(": ")[1]
-    assert re.match(f"{rip}: +\\d+  {virtual[:2]}", monitor.monitor("x/i $rip"))
+    assert virtual == monitor.monitor(f"xp/16xb 0x{found[1]}").split(": ")[1]
+    assert re.match(f"{rip:x}: +\\d+  {virtual[:2]}", monitor.monitor("x/i $rip"))
     assert monitor.monitor("x/4xb 0x10") == "10: nothing is mapped there, or no RAM\n"
     assert re.search(r"guest physical 100000 is host [0-9a-f]+, rwx, write-back, in a page of",
                      monitor.monitor("ept 0x100000"))
     assert "isn't mapped: a device's, or nothing" in monitor.monitor("ept 0xc0000000")
+
+
+def test_registers_and_memory(monitor):
+    assert monitor.monitor("pause").startswith("paused\n")
+    check_registers_and_memory(monitor)
     assert monitor.monitor("resume") == "the guest goes on\n"
+
+
+def test_registers_and_memory_of_a_program(linux):
+    """Stopped behind its first instruction: at that one its page may not be mapped yet."""
+    words = linux.shell("od -An -tx4 -j24 -N8 /bin/busybox").split()
+    entry = int(words[1] + words[0], 16)
+    second = [entry + 2, entry + 4]  # behind XOR EBP, EBP or ENDBR64
+    linux.enter_monitor()
+    linux.monitor("pause")
+    assert all(linux.monitor(f"break 0x{address:x}") == "" for address in second)
+    linux.monitor("resume")
+    linux.leave_monitor()
+    linux.line.send("/bin/busybox echo a-program-$((3 + 4))\n")
+    linux.expect(f"pxHV monitor: .*at the break 0x({second[0]:x}|{second[1]:x})\r*\n")
+    linux.expect(linux.MONITOR)
+    text = linux.monitor("registers all")
+    assert re.search("^CS   0033", text, re.M), text
+    check_registers_and_memory(linux)
+    assert all(linux.monitor(f"delete 0x{address:x}") == "" for address in second)
+    linux.monitor("resume")
+    linux.leave_monitor()
+    linux.expect("a-program-7\r*\n")
+    linux.expect(re.escape(linux.prompt))
 
 
 def test_steps(monitor):
