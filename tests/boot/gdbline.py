@@ -2,6 +2,7 @@
 
 import re
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -54,7 +55,11 @@ class Gdb:
         self.child.sendintr()
 
     def close(self):
-        self.child.close(force=True)
+        # close() alone gives it a tenth of a second to be gone.
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
+        self.child.close()
 
     def __enter__(self):
         return self
