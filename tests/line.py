@@ -26,8 +26,9 @@ class Line:
         self.line.expect(pattern, timeout=timeout)
         return self.line.match
 
-    def shell(self, command, timeout=120):
-        """What a command prints."""
+    def shell(self, command, timeout=600):
+        """What a command prints. The shell is at its prompt: before that the terminal itself would echo
+        what is typed, and the prompt behind that echo be an old one."""
         self.line.send(command + "\n")
         self.expect(re.escape(command[-20:]) + r"\r*\n", timeout)
         self.expect(re.escape(self.prompt), timeout)

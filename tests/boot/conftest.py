@@ -1,6 +1,7 @@
 """Fixtures of the boot tests. `make boot-test` builds what they need."""
 
 import os
+import time
 
 import pytest
 
@@ -17,7 +18,9 @@ def linux(request):
     """The demo guest at its shell, booted once on each platform for all tests that only use it; it
     has a COM2."""
     image = os.path.join(machine.BUILD, "pxhv.img")
+    started = time.time()
     console = machine.Console(request.param, request.param.start(image, gdb=True))
+    console.started = started
     try:
         console.wait_for_shell()
         yield console

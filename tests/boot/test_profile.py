@@ -33,7 +33,7 @@ class Made:
         browser = subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
              f"--user-data-dir={folder / 'browser'}", "--dump-dom", f"file://{self.path}"],
-            capture_output=True, text=True, timeout=120, check=True)
+            capture_output=True, text=True, timeout=600, check=True)
         self.dom, self.browser_log = browser.stdout, browser.stderr
 
 

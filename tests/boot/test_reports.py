@@ -69,7 +69,7 @@ def test_failed_entry_names_the_error_and_shows_the_guest(platform, image, tiny,
 def test_the_screen_shows_what_the_serial_line_shows(platform, image, tiny):
     show = {"bochs": "xp /2000hx 0xb8000", "gdb": "x/2000hx 0xb8000"}[platform.debugger]
     with platform.start_and_break(image(KERNEL=tiny("hlt")), [show]) as emulator:
-        assert emulator.wait(60), emulator.report()
+        assert emulator.wait(600), emulator.report()
         dump = platform.debugger_output(emulator)
     cells = re.findall(r"0x([0-9a-f]{4})\b(?!:)", dump[re.search("0x0*b8000", dump).start():])
     screen = "".join(chr(int(cell, 16) & 0xFF) for cell in cells)
