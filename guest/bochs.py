@@ -35,7 +35,7 @@ ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path={disk}, mode=flat, cylinders={cylinders}, heads={heads}, spt={spt}
 boot: disk
 sound: driver=dummy
-com1: enabled=1, mode=socket-server, dev=localhost:{port}
+com1: enabled=1, mode=socket-client, dev=localhost:{port}
 {com2}log: {log}
 panic: action=fatal
 error: action=report
@@ -44,13 +44,7 @@ debug: action=ignore
 """
 
 
-COM2 = "com2: enabled=1, mode=socket-server, dev=localhost:{port}\n"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
+COM2 = "com2: enabled=1, mode=socket-client, dev=localhost:{port}\n"
 
 
 @functools.cache
@@ -129,12 +123,13 @@ class Bochs(Emulator):
         size = os.path.getsize(image)
         if size % CYLINDER:
             raise ValueError(f"{image}: {size} bytes are no whole number of cylinders")
-        self.port = free_port()
-        self.gdb_port = free_port() if gdb else None
+        # Bochs is the one that connects: a port that it is to listen at may be another's by then.
+        listeners = [socket.create_server(("localhost", 0)) for _ in range(2 if gdb else 1)]
+        ports = [listener.getsockname()[1] for listener in listeners]
         config = CONFIG.format(
             megs=megs, model=model, count=count, ips=ips, sync=sync, time0=time0, disk=disk,
-            cylinders=size // CYLINDER, heads=HEADS, spt=SECTORS_PER_TRACK, port=self.port,
-            log=self.log, bios=bios, com2=COM2.format(port=self.gdb_port) if gdb else "")
+            cylinders=size // CYLINDER, heads=HEADS, spt=SECTORS_PER_TRACK, port=ports[0],
+            log=self.log, bios=bios, com2=COM2.format(port=ports[1]) if gdb else "")
         self._write("bochsrc", config)
         # Where Bochs starts in its debugger, "c" lets the machine run.
         self._write("commands", debugger)
@@ -145,26 +140,29 @@ class Bochs(Emulator):
             ["bochs", "-q", "-f", "bochsrc", *asked, "-rc", "commands"], cwd=self.folder,
             stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
             start_new_session=True)
-        self.connection = self._connect(self.port)
+        self.connection = self._accept(listeners[0])
         if gdb:
-            self._relay = Relay(self._connect(self.gdb_port), self.gdb_path)
+            self._relay = Relay(self._accept(listeners[1]), self.gdb_path)
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def _connect(self, port):
-        """Bochs listens and starts the machine when a client has come."""
-        end = time.monotonic() + 30
-        while True:
-            try:
-                return socket.create_connection(("localhost", port))
-            except ConnectionRefusedError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    text = self.report()
-                    self.stop()
-                    raise RuntimeError(f"Bochs did not start\n{text}") from None
-                time.sleep(0.05)
+    def _accept(self, listener):
+        """Bochs connects before it starts the machine."""
+        end = time.monotonic() + 120
+        with listener:
+            listener.settimeout(0.05)
+            while True:
+                try:
+                    line = listener.accept()[0]
+                    line.setblocking(True)
+                    return line
+                except TimeoutError:
+                    if self.process.poll() is not None or time.monotonic() > end:
+                        text = self.report()
+                        self.stop()
+                        raise RuntimeError(f"Bochs did not start\n{text}") from None
 
     def bochs_log(self):
         return self.tail(self.log, 1 << 30)
