@@ -20,7 +20,7 @@ def command(machine, *lines, arguments=("-batch",)):
     return words
 
 
-def gdb(machine, *lines, timeout=120):
+def gdb(machine, *lines, timeout=600):
     """What gdb prints while it carries out the lines; it leaves by itself, which detaches."""
     done = subprocess.run(command(machine, *lines), stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=timeout, check=False)
@@ -32,7 +32,7 @@ class Gdb:
 
     PROMPT = r"\(gdb\) "
 
-    def __init__(self, machine, *lines, timeout=120):
+    def __init__(self, machine, *lines, timeout=600):
         words = command(machine, *lines, "echo at-its-prompt\\n", arguments=())
         self.child = pexpect.spawn(words[0], words[1:], timeout=timeout, encoding="utf-8",
                                    codec_errors="replace", dimensions=(25, 500))
