@@ -1,5 +1,5 @@
 /*
- * As much ACPI as it takes to switch the machine off or reset it, and to find timers and I/O APICs.
+ * As much ACPI as it takes to switch the machine off and to find timers and I/O APICs.
  * ACPI specification "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table
  * (FADT)", "PM1 Control Registers". Every address and length comes from firmware: nothing is
  * followed that doesn't add up.
@@ -19,9 +19,8 @@
 #define RSDP_V1_BYTES  20u
 #define RSDP_MAX_BYTES 64u
 
-#define FADT_FLAG_RESET_REG BIT(10)
-#define GAS_MEMORY          0
-#define GAS_IO              1
+#define GAS_MEMORY 0
+#define GAS_IO     1
 
 #define PM1_SCI_EN        BIT(0)
 #define PM1_SLP_TYP_SHIFT 10
@@ -34,9 +33,6 @@ static struct {
     uint8_t acpi_enable;
     bool has_s5;
     uint8_t s5_type_a, s5_type_b;
-    bool has_reset;
-    uint8_t reset_space, reset_value;
-    uint64_t reset_address;
     uint64_t hpet_address;
     const uint8_t *madt; /* NULL: none */
 } acpi;
@@ -129,17 +125,6 @@ static uint16_t io_block(const uint8_t *fadt, uint32_t length, unsigned field, u
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-static void read_reset_register(const uint8_t *fadt, uint32_t length)
-{
-    if (length < 129 || !(load_le32(fadt + 112) & FADT_FLAG_RESET_REG))
-        return;
-    acpi.reset_space = fadt[116];
-    acpi.reset_address = load_le64(fadt + 120);
-    acpi.reset_value = fadt[128];
-    acpi.has_reset = acpi.reset_space == GAS_IO ? acpi.reset_address <= UINT16_MAX
-                                                : acpi.reset_space == GAS_MEMORY;
-}
-
 static void read_dsdt(const uint8_t *fadt, uint32_t length)
 {
     const uint8_t *dsdt = NULL;
@@ -174,10 +159,8 @@ void acpi_init(const struct boot_info *info)
     acpi.pm_timer = io_block(fadt, length, 76, 208);
     acpi.smi_cmd = length >= 53 ? load_le16(fadt + 48) : 0;
     acpi.acpi_enable = length >= 53 ? fadt[52] : 0;
-    read_reset_register(fadt, length);
     read_dsdt(fadt, length);
-    log_info("power-off %s, reset register %s", acpi.has_s5 && acpi.pm1a_cnt ? "by S5" : "unknown",
-             acpi.has_reset ? "present" : "absent");
+    log_info("power-off %s", acpi.has_s5 && acpi.pm1a_cnt ? "by S5" : "unknown");
 }
 
 uint16_t acpi_pm_timer_port(void)
@@ -244,31 +227,5 @@ _Noreturn void host_power_off(void)
     for (const char *c = "Shutdown"; *c; c++)
         outb(0x8900, (uint8_t)*c);
     wait_ms(100);
-    host_halt();
-}
-
-static void reset_by_acpi(void)
-{
-    if (!acpi.has_reset)
-        return;
-    if (acpi.reset_space == GAS_IO)
-        outb((uint16_t)acpi.reset_address, acpi.reset_value);
-    else if (paging_map_mmio(acpi.reset_address, 1))
-        *(volatile uint8_t *)acpi.reset_address = acpi.reset_value;
-    wait_ms(50);
-}
-
-_Noreturn void host_reset(void)
-{
-    serial_flush();
-    reset_by_acpi();
-    outb(0xCF9, 0x02); /* the kind of reset first, then the pulse */
-    outb(0xCF9, 0x06);
-    wait_ms(50);
-    outb(0x64, 0xFE); /* the i8042's pulse on the CPU's reset pin */
-    wait_ms(50);
-    struct descriptor_pointer none = {0, 0};
-    lidt(&none);
-    __asm__ volatile("int3"); /* no gate for it, nor for the double fault: shutdown */
     host_halt();
 }

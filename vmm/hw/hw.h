@@ -195,7 +195,6 @@ uint32_t random_fill(void *ctx, uint8_t *bytes, uint32_t size);
 /* --- acpi.c, panic.c: the end ----------------------------------------------------------------- */
 
 _Noreturn void host_power_off(void);
-_Noreturn void host_reset(void);
 /* Says that the machine can be switched off, and halts for good. */
 _Noreturn void host_halt(void);
 /* A function that adds to a panic's report: the guest's last exits. It may itself fail. */
