@@ -2,6 +2,7 @@
 the guest and lets it go on, and leaves no trace. What ends a guest is in test_monitor.py."""
 
 import re
+import time
 
 import pytest
 
@@ -43,8 +44,9 @@ def test_info_knows_the_machine(monitor):
 def pause_at_rest(monitor):
     """While the shell sleeps, for its output is there: the guest stands in its kernel. Elsewhere the next
     instruction's page may not be mapped yet."""
+    late = time.monotonic() + 600
     while "in HLT" not in monitor.monitor("info cpu"):
-        pass
+        assert time.monotonic() < late, monitor.log[-3000:]
     assert monitor.monitor("pause").startswith("paused\n")
 
 
