@@ -124,7 +124,7 @@ def test_uefi_refuses_in_one_sentence(stick, what):
 
 def test_uefi_refuses_and_goes_back_to_the_firmware(console, stick):
     machine.delete_file(stick, "vmlinuz")
-    one = console(UEFI, stick, timeout=120)
+    one = console(UEFI, stick)
     one.expect('error: the file "vmlinuz" named by pxhv.cfg is not on this stick: copy it there')
     one.expect("Press any key to go back to the firmware")
     one.machine.press("spc")
@@ -141,7 +141,7 @@ def choose(one, entry):
 
 @pytest.mark.parametrize("platform", [AMDV, UEFI], ids=["bios", "uefi"])
 def test_menu_has_a_verbose_log(console, disc, platform):
-    one = console(platform, disc(CMDLINE="quiet"), timeout=120, disk="cd")
+    one = console(platform, disc(CMDLINE="quiet"), disk="cd")
     choose(one, 1)
     one.expect("started by a multiboot2 loader")
     one.expect(r"  pxhv\.cfg +1 KiB  ok\r*\n")
@@ -151,7 +151,7 @@ def test_menu_has_a_verbose_log(console, disc, platform):
 
 
 def test_menu_without_a_configuration(console, disc):
-    one = console(AMDV, disc(), timeout=120, disk="cd")
+    one = console(AMDV, disc(), disk="cd")
     one.expect("pxHV with a verbose log")
     one.line.send("c")
     one.expect("grub> ")
@@ -162,7 +162,7 @@ def test_menu_without_a_configuration(console, disc):
 
 
 def test_menu_without_a_file(console, disc):
-    one = console(AMDV, disc(), timeout=120, disk="cd")
+    one = console(AMDV, disc(), disk="cd")
     one.expect("pxHV with a verbose log")
     one.line.send("c")
     for line in ("multiboot2 /pxhv.elf", "module2 /pxhv.cfg pxhv.cfg"):
@@ -194,6 +194,6 @@ def test_what_firmware_had_on_in_cr4_is_off(disc):
 def test_menu_tests_the_memory(console, platform):
     if not os.path.exists("/boot/memtest86+x64.bin"):
         pytest.skip("memtest86+ is not installed")
-    one = console(platform, ISO, timeout=120, disk="cd")
+    one = console(platform, ISO, disk="cd")
     choose(one, 2)
     one.expect("Memtest86")
