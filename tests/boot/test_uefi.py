@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import grub
 import machine
 from machine import passes
 from platforms import AMDV, UEFI
@@ -141,7 +142,7 @@ def choose(one, entry):
 
 @pytest.mark.parametrize("platform", [AMDV, UEFI], ids=["bios", "uefi"])
 def test_menu_has_a_verbose_log(console, disc, platform):
-    one = console(platform, disc(CMDLINE="quiet"), disk="cd")
+    one = console(platform, grub.that_waits(disc(CMDLINE="quiet")), disk="cd")
     choose(one, 1)
     one.expect("started by a multiboot2 loader")
     one.expect(r"  pxhv\.cfg +1 KiB  ok\r*\n")
@@ -151,7 +152,7 @@ def test_menu_has_a_verbose_log(console, disc, platform):
 
 
 def test_menu_without_a_configuration(console, disc):
-    one = console(AMDV, disc(), disk="cd")
+    one = console(AMDV, grub.that_waits(disc()), disk="cd")
     one.expect("pxHV with a verbose log")
     one.line.send("c")
     one.expect("grub> ")
@@ -162,7 +163,7 @@ def test_menu_without_a_configuration(console, disc):
 
 
 def test_menu_without_a_file(console, disc):
-    one = console(AMDV, disc(), disk="cd")
+    one = console(AMDV, grub.that_waits(disc()), disk="cd")
     one.expect("pxHV with a verbose log")
     one.line.send("c")
     for line in ("multiboot2 /pxhv.elf", "module2 /pxhv.cfg pxhv.cfg"):
