@@ -18,7 +18,7 @@ ISO = os.path.join(machine.BUILD, "pxhv.iso")
 # What QEMU's machine "q35" lets one leave out: a PC without the old parts.
 LEGACY_FREE = "q35,pit=off,i8042=off,hpet=off"
 
-DOWN = "\x0e"  # one byte: GRUB waits 12 ms for the rest of an arrow key's
+DOWN = "\x0e"  # one byte: GRUB waits only a moment for the rest of an arrow key's
 
 
 @pytest.fixture
