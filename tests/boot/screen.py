@@ -101,18 +101,19 @@ class Screen:
         self.emulator.screendump(path)
         return self.reader.rows(path)
 
-    def wait_for(self, *patterns, within=None, timeout=120):
+    def wait_for(self, *patterns, within=None, until=None, timeout=600):
         """The screen's lines as soon as each pattern is in one and, where a text is given, all but the
-        last are in that: a picture may be half drawn."""
+        last are in that, and `until` of the lines is true: a picture may be half drawn, beginning at
+        any row."""
         end = time.monotonic() + timeout
         while True:
             rows = self.rows()
             missing = [one for one in patterns if not any(re.search(one, row) for row in rows)]
             if within is not None:
                 missing += [row for row in rows[:-1] if row[:78] not in within]
-            if not missing:
+            if not missing and (until is None or until(rows)):
                 return rows
-            assert time.monotonic() < end, f"no {missing} on the screen:\n" + "\n".join(rows)
+            assert time.monotonic() < end, f"no {missing or until} on the screen:\n" + "\n".join(rows)
             time.sleep(0.5)
 
     def press(self, *keys):

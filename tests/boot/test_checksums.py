@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import grub
 import machine
 from platforms import AMDV, UEFI
 from qemu import TCG_CPU
@@ -147,7 +148,7 @@ def test_damaged_file_of_an_iso_is_named_and_stops(disc, tiny, platform):
 
 def test_files_that_grub_reads_elsewhere_are_noted(console, disc):
     """Another configuration under the name pxhv.cfg, and a file that isn't listed."""
-    one = console(AMDV, disc, timeout=120, disk="cd")
+    one = console(AMDV, grub.that_waits(disc), disk="cd")
     one.expect("pxHV with a verbose log")
     one.line.send("c")
     for line in ("multiboot2 /pxhv.elf", "module2 /pxhv.sum pxhv.sum",

@@ -56,12 +56,13 @@ def refused(*arguments, words):
 
 def write(own, stick, answer=None, environment=None):
     """Runs it to its end; what it said, and its exit code."""
-    child = pexpect.spawn(SCRIPT, ["--force", own, stick.device], timeout=60, encoding="utf-8",
+    child = pexpect.spawn(SCRIPT, ["--force", own, stick.device], timeout=600, encoding="utf-8",
                           env=environment)
     child.expect("Type its name, .*: ")
     said = child.before
     child.sendline(stick.name if answer is None else answer)
     child.expect(pexpect.EOF)
+    child.wait()  # close() would hang up on a shell that is not gone yet
     child.close()
     return said + child.before, child.exitstatus
 

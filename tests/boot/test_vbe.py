@@ -37,7 +37,7 @@ def picture_size(one, tmp_path):
 ])
 def test_mode_is_set_and_handed_over(console, image, tiny, tmp_path, value, size):
     one = console(AMDV, image(edit=with_screen(value), KERNEL=tiny("cpuid")),
-                  arguments=["-no-shutdown"], timeout=60)
+                  arguments=["-no-shutdown"])
     one.expect(f"screen: {size[0]}x{size[1]}, 32 bits a pixel")
     one.expect("Long mode enabled")
     one.expect("tiny: PASS cpuid")
@@ -51,7 +51,7 @@ def test_mode_is_set_and_handed_over(console, image, tiny, tmp_path, value, size
 @pytest.mark.parametrize("value", [None, "text"])
 def test_text_is_the_default(console, image, tiny, tmp_path, value):
     one = console(AMDV, image(edit=with_screen(value) if value else None, KERNEL=tiny("cpuid")),
-                  arguments=["-no-shutdown"], timeout=60)
+                  arguments=["-no-shutdown"])
     one.expect("tiny: PASS cpuid")
     assert handed_over(one, tmp_path)[:3] == (TEXT, 80, 25)
     assert picture_size(one, tmp_path) == (720, 400)
@@ -59,7 +59,7 @@ def test_text_is_the_default(console, image, tiny, tmp_path, value):
 
 def test_machine_without_a_card(console, image, tiny):
     one = console(AMDV, image(edit=with_screen("framebuffer"), KERNEL=tiny("cpuid")),
-                  arguments=["-vga", "none"], timeout=60)
+                  arguments=["-vga", "none"])
     one.expect("the card's BIOS has no framebuffer of 1024x768 or less: text is used")
     one.expect("tiny: PASS cpuid")
 
@@ -76,7 +76,7 @@ UEFI_DEFAULT = (1280, 800)  # OVMF's
 ])
 def test_mode_of_uefi(console, image, tiny, tmp_path, value, size):
     one = console(UEFI, image(edit=with_screen(value), KERNEL=tiny("cpuid")),
-                  arguments=["-no-shutdown"], timeout=120)
+                  arguments=["-no-shutdown"])
     one.expect("Long mode enabled")
     one.expect(r"screen: (\d+) x (\d+) pixels")
     assert tuple(int(n) for n in one.line.match.groups()) == size
