@@ -14,6 +14,9 @@ PARTITION = 2048 * 512
 
 # Whatever pxHV says when it is over and the machine is not.
 STOPPED = re.compile(r"error: .*\n|Press r to restart|as an issue of the project", re.I)
+# And the last line of all, where there is one.
+LAST = re.compile(r"The machine can be switched off now\.\n|Press (r to restart it|any key).*\n")
+SILENCE_S = 2  # where there is none
 
 
 def make_image(out, edit=None, **variables):
@@ -94,25 +97,27 @@ def passes(result, *lines):
     return result
 
 
-def listen(platform, started, timeout=120):
+def listen(platform, started, timeout=600):
     """run() for a machine that was started already."""
-    end = time.monotonic() + timeout
+    heard = time.monotonic()
+    end = heard + timeout
     text = ""
     ended = False
     with started as machine:
         machine.connection.settimeout(0.5)
-        while time.monotonic() < end:
+        while time.monotonic() < end and not LAST.search(text):
             try:
                 data = machine.connection.recv(4096)
             except TimeoutError:
-                if STOPPED.search(text):
-                    break  # and nothing more came: the report is whole
+                if STOPPED.search(text) and time.monotonic() > heard + SILENCE_S:
+                    break
                 continue
             except ConnectionResetError:
                 data = b""
             if not data:
-                ended = machine.wait(10)
+                ended = machine.wait(120)
                 break
+            heard = time.monotonic()
             text += data.decode("ascii", "replace").replace("\r", "")
         return Run(platform, text, ended, machine.report()[-2000:])
 
@@ -128,7 +133,7 @@ class Console(Line):
     def expect(self, pattern, timeout=-1):
         try:
             return super().expect(pattern, timeout)
-        except (pexpect.TIMEOUT, pexpect.EOF) as what:
+        except (pexpect.TIMEOUT, pexpect.EOF, ConnectionResetError) as what:
             raise AssertionError(f"{self.platform}: {type(what).__name__} while waiting for "
                                  f"{pattern!r}\n--- serial\n{self.log[-3000:]}\n"
                                  f"{self.machine.report()}") from None
@@ -155,7 +160,7 @@ class Console(Line):
         self.expect(self.MONITOR)
         return self.line.before.replace("\r", "").replace("\x1b[K", "")
 
-    def wait_for_end(self, timeout=120):
+    def wait_for_end(self, timeout=600):
         """Whether the emulator ends by itself; keeps reading what the machine still says."""
         try:
             self.line.expect(pexpect.EOF, timeout=timeout)
@@ -163,7 +168,7 @@ class Console(Line):
             return False
         except OSError:
             pass
-        return self.machine.wait(10)
+        return self.machine.wait(120)
 
     def close(self):
         self.machine.stop()

@@ -68,12 +68,12 @@ class QemuPlatform(Platform):
                              **options)
         try:
             machine.qmp("query-status")  # the socket is there
-            script = ["set architecture i386:x86-64", f"target remote {path}",
+            script = ["set architecture i386:x86-64", "set remotetimeout 60", f"target remote {path}",
                       f"hbreak *{symbol(at or self.entry):#x}", "continue", *commands, "delete", "detach"]
             command = ["gdb", "-batch", "-nx", os.path.join(BUILD, "pxhv-debug.elf")]
             for line in script:
                 command += ["-ex", line]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
         except BaseException:
             machine.stop()
             raise

@@ -94,7 +94,7 @@ def test_registers_are_read_without_an_exit_and_written_without_an_instruction(i
 
 @pytest.mark.parametrize("platform", FOR_TINY_GUESTS, ids=by_ident)
 def test_a_request_waits_for_the_end_of_its_handler(platform, image, tiny, console):
-    guest = console(platform, image(KERNEL=tiny("apic_typed"), MEMORY="32M"), timeout=120)
+    guest = console(platform, image(KERNEL=tiny("apic_typed"), MEMORY="32M"))
     guest.expect("tiny: type")
     guest.line.send("." * 1000)
     guest.expect(r"tiny: (PASS|FAIL) apic_typed.*\n")

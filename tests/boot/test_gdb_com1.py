@@ -26,7 +26,7 @@ def waiting(console, image, tiny):
     """A function that starts the tiny guest, which then waits for GDB."""
     def start(platform, kernel="gdb"):
         own = image(edit=with_com1("debug = wait\n"), KERNEL=tiny(kernel), MEMORY="32M")
-        one = console(platform, own, timeout=120)
+        one = console(platform, own)
         one.expect("waiting for GDB on COM1")
         one.expect("Ctrl-A d takes it back\r\n")
         return one
@@ -157,7 +157,7 @@ def test_an_escape_key_is_needed(image, tiny):
 
 
 def test_a_guest_that_has_ended_is_none_for_gdb(platform, console, image, tiny):
-    guest = console(platform, image(edit=with_com1(), KERNEL=tiny("halt_forever")), timeout=120)
+    guest = console(platform, image(edit=with_com1(), KERNEL=tiny("halt_forever")))
     guest.expect("Press r to restart it")
     guest.line.send("\x01d")
     guest.expect("there is no guest for GDB: it has ended")

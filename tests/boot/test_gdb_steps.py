@@ -41,7 +41,7 @@ def trace(target, first, last, *before):
 @pytest.mark.parametrize("events", ["held-off", "taken"])
 def test_every_instruction_is_one_step(platform, events, console, image, tiny):
     own = image(edit=lambda text: text + "\n[pxhv]\ndebug = wait\n", KERNEL=tiny("gdb_steps"), MEMORY="32M")
-    guest = console(platform, own, gdb=True, timeout=120)
+    guest = console(platform, own, gdb=True)
     guest.expect("waiting for GDB on COM2")
     expected, handler = table()
     choice = ["monitor step-events on"] if events == "taken" else []

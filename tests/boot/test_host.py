@@ -31,7 +31,7 @@ def test_x2apic_left_on_by_firmware(stick, tmp_path):
 def test_interrupts_left_on_in_the_io_apic(console, image, tiny, tmp_path):
     """COM1's come twice before the VMM takes the machine, as vector 99h for the second time."""
     stick = image(KERNEL=tiny("keyboard_both"), edit=lambda text: text + "[pxhv]\nkeyboard = both\n")
-    one = console(AMDV_Q35, machine.chain_before(stick, tmp_path / "sector", IOAPIC=1), timeout=60)
+    one = console(AMDV_Q35, machine.chain_before(stick, tmp_path / "sector", IOAPIC=1))
     one.expect("ioapic: 1 interrupts that the firmware left on are masked")
     one.expect("tiny: press a")
     one.line.send("xyz")  # three interrupts of the host's

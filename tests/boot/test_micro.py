@@ -39,7 +39,7 @@ def test_starts_by_the_real_mode_entry_without_pxhv():
     done = subprocess.run(
         ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-serial", "stdio", "-m", "64",
          "-accel", "tcg", "-cpu", "EPYC", "-icount", "shift=0,sleep=off", "-kernel", KERNEL],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True)
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=True)
     found = rows(done.stdout.replace("\r", ""))
     assert found["CPUID, leaf 0"] == found["IN from the 8259A's mask"] == (1, 1.0), done
     assert found["MOV to CR0, twice: WP"] == (2, 2.0), done

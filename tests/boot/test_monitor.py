@@ -14,7 +14,7 @@ def with_key(key):
 
 
 def test_reset_and_power_off(platform, image, tiny, console):
-    guest = console(platform, image(KERNEL=tiny("keyboard")), timeout=120)
+    guest = console(platform, image(KERNEL=tiny("keyboard")))
     guest.expect(WAITING)
     guest.enter_monitor()
     guest.line.send("reset\r")
@@ -37,7 +37,7 @@ def test_reset_and_power_off(platform, image, tiny, console):
 
 
 def test_ctrl_a_x_switches_off(platform, image, tiny, console):
-    guest = console(platform, image(KERNEL=tiny("keyboard")), timeout=120)
+    guest = console(platform, image(KERNEL=tiny("keyboard")))
     guest.expect(WAITING)
     guest.line.send("\x01x")
     assert guest.wait_for_end(), guest.log
@@ -45,7 +45,7 @@ def test_ctrl_a_x_switches_off(platform, image, tiny, console):
 
 
 def test_a_dead_guest_can_be_looked_at(platform, image, tiny, console):
-    guest = console(platform, image(KERNEL=tiny("halt_forever")), timeout=120)
+    guest = console(platform, image(KERNEL=tiny("halt_forever")))
     guest.expect("Press r to restart it")
     guest.expect("Ctrl-A c opens the monitor")
     guest.enter_monitor()
@@ -62,8 +62,7 @@ def test_a_dead_guest_can_be_looked_at(platform, image, tiny, console):
 
 
 def test_another_escape_key(image, tiny, console):
-    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("ctrl-t")),
-                    timeout=120)
+    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("ctrl-t")))
     guest.expect("Ctrl-T c opens the monitor")
     guest.expect(WAITING)
     guest.line.send("\x01c\x01x")  # the guest's, which doesn't read them
@@ -74,8 +73,7 @@ def test_another_escape_key(image, tiny, console):
 
 
 def test_no_escape_key(image, tiny, console):
-    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("off\nkeyboard = ps2")),
-                    timeout=120)
+    guest = console(platforms.AMDV, image(KERNEL=tiny("keyboard"), edit=with_key("off\nkeyboard = ps2")))
     guest.expect(WAITING)
     guest.line.send("\x01c\x01h\x01x")
     guest.machine.press("a")
@@ -85,7 +83,7 @@ def test_no_escape_key(image, tiny, console):
 
 def test_keys_of_a_ps2_keyboard_open_it(image, tiny, console):
     path = image(KERNEL=tiny("wait_forever"), edit=lambda text: text + "[pxhv]\nkeyboard = ps2\n")
-    guest = console(platforms.AMDV, path, timeout=120)
+    guest = console(platforms.AMDV, path)
     guest.expect(WAITING)
     screen = Screen(guest.machine)
     screen.press("ctrl", "a")

@@ -71,7 +71,7 @@ class Chain:
             parts.append("the KVM host's shell doesn't answer")
         return "\n".join(parts)
 
-    def wait_for_end(self, timeout=120):
+    def wait_for_end(self, timeout=600):
         """The emulator's exit status, None when it does not end."""
         try:
             self.kvm_host.line.expect(pexpect.EOF, timeout=timeout)
